@@ -1,0 +1,42 @@
+/*
+ * metadata.h - a table's metadata.json.
+ *
+ * The parsed document is kept whole, so that keys this version does not know survive a rewrite.
+ *
+ * Spec: Apache Iceberg table spec, "Table Metadata" and Appendix C; format version 2 is written, 1 and 2
+ * are read.
+ * Thread: one at a time.
+ */
+#ifndef CALVE_ICEBERG_METADATA_H
+#define CALVE_ICEBERG_METADATA_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "iceberg/schema.h"
+
+struct iceberg_metadata;
+
+struct iceberg_property {
+    const char *key;
+    const char *value;
+};
+
+/* Errors: ERR_CORRUPT names the key that is missing or wrong; ERR_UNSUPPORTED a format version above 2. */
+MUST_USE enum err_code iceberg_metadata_parse(struct span json, struct iceberg_metadata **out,
+                                              struct err *e);
+void iceberg_metadata_free(struct iceberg_metadata *m);
+MUST_USE enum err_code iceberg_metadata_print(const struct iceberg_metadata *m, struct buf *out,
+                                              struct err *e);
+
+/* Pointers returned below live as long as m. */
+const char *iceberg_metadata_location(const struct iceberg_metadata *m);
+const char *iceberg_metadata_uuid(const struct iceberg_metadata *m);
+const char *iceberg_metadata_property(const struct iceberg_metadata *m, const char *key); /* or NULL */
+int64_t iceberg_metadata_snapshot_id(const struct iceberg_metadata *m);                   /* -1: none */
+uint32_t iceberg_metadata_snapshot_count(const struct iceberg_metadata *m);
+
+/* The current snapshot's summary entry, or that of any snapshot; NULL when absent. */
+const char *iceberg_metadata_summary(const struct iceberg_metadata *m, int64_t snapshot_id,
+                                     const char *key);
+
+#endif

@@ -1,0 +1,98 @@
+/*
+ * binlog_event.h - binlog events: the common header and the bodies that are not rows.
+ *
+ * Spec: mysql-server libs/mysql/binlog/event; MariaDB sql/log_event.h.
+ * Owns:   nothing; decoded structs point into the event.
+ * Thread: any.
+ */
+#ifndef CALVE_MYSQL_BINLOG_EVENT_H
+#define CALVE_MYSQL_BINLOG_EVENT_H
+
+#include "base/bytes.h"
+#include "base/err.h"
+#include "mysql/gtid.h"
+#include "mysql/position.h"
+
+#define BINLOG_EVENT_HEADER_BYTES 19
+
+enum binlog_event_type {
+    BINLOG_EVENT_QUERY = 2,
+    BINLOG_EVENT_STOP = 3,
+    BINLOG_EVENT_ROTATE = 4,
+    BINLOG_EVENT_FORMAT_DESCRIPTION = 15,
+    BINLOG_EVENT_XID = 16,
+    BINLOG_EVENT_TABLE_MAP = 19,
+    BINLOG_EVENT_WRITE_ROWS_V1 = 23,
+    BINLOG_EVENT_UPDATE_ROWS_V1 = 24,
+    BINLOG_EVENT_DELETE_ROWS_V1 = 25,
+    BINLOG_EVENT_INCIDENT = 26,
+    BINLOG_EVENT_HEARTBEAT = 27,
+    BINLOG_EVENT_ROWS_QUERY = 29,
+    BINLOG_EVENT_WRITE_ROWS = 30,
+    BINLOG_EVENT_UPDATE_ROWS = 31,
+    BINLOG_EVENT_DELETE_ROWS = 32,
+    BINLOG_EVENT_GTID = 33,
+    BINLOG_EVENT_ANONYMOUS_GTID = 34,
+    BINLOG_EVENT_PREVIOUS_GTIDS = 35,
+    BINLOG_EVENT_TRANSACTION_PAYLOAD = 40,
+    BINLOG_EVENT_HEARTBEAT_V2 = 41,
+    BINLOG_EVENT_MARIADB_ANNOTATE_ROWS = 160,
+    BINLOG_EVENT_MARIADB_BINLOG_CHECKPOINT = 161,
+    BINLOG_EVENT_MARIADB_GTID = 162,
+    BINLOG_EVENT_MARIADB_GTID_LIST = 163,
+};
+
+#define BINLOG_FLAG_IN_USE 0x0001u
+#define BINLOG_FLAG_ARTIFICIAL 0x0020u
+#define BINLOG_FLAG_IGNORABLE 0x0080u
+
+struct binlog_event_header {
+    uint32_t timestamp_s; /* seconds since the epoch, UTC; 0 in artificial events */
+    uint8_t type;         /* a wire value: may be none of enum binlog_event_type */
+    uint32_t server_id;
+    uint32_t event_bytes; /* header + body + checksum */
+    uint32_t log_pos;     /* file offset after this event, mod 2^32; 0 when not known */
+    uint16_t flags;
+};
+
+/* One event as a stream hands it out. */
+struct binlog_event {
+    struct binlog_event_header header;
+    struct span body; /* after the header, without checksum; valid until the next event */
+    struct binlog_position end; /* where the event ends; inside a payload: where the payload ends */
+    bool in_payload;
+};
+
+struct binlog_query {
+    uint32_t thread_id;
+    uint16_t error_code;
+    uint64_t sql_mode;      /* 0 when not logged */
+    uint16_t client_collation; /* 0 when not logged: the charset of the statement text */
+    struct span schema;
+    struct span sql;
+};
+
+struct binlog_transaction_start {
+    struct gtid gtid;
+    bool standalone;           /* MariaDB: the next event is the whole group */
+    uint64_t transaction_bytes; /* 0 when not logged */
+};
+
+const char *binlog_event_type_name(uint8_t type); /* "WRITE_ROWS", "unknown" */
+
+MUST_USE enum err_code binlog_event_read_header(struct bytes_reader *in,
+                                                struct binlog_event_header *out, struct err *e);
+MUST_USE enum err_code binlog_event_query(struct span body, struct binlog_query *out, struct err *e);
+/* Types GTID, ANONYMOUS_GTID and MariaDB GTID. */
+MUST_USE enum err_code binlog_event_gtid(const struct binlog_event *ev,
+                                         struct binlog_transaction_start *out, struct err *e);
+MUST_USE enum err_code binlog_event_incident(struct span body, uint16_t *type, struct span *message,
+                                             struct err *e);
+
+static inline bool binlog_event_is_rows(uint8_t type)
+{
+    return (type >= BINLOG_EVENT_WRITE_ROWS_V1 && type <= BINLOG_EVENT_DELETE_ROWS_V1) ||
+           (type >= BINLOG_EVENT_WRITE_ROWS && type <= BINLOG_EVENT_DELETE_ROWS);
+}
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * row_image.h - rows events to values, by a plan made once per table map.
+ *
+ * A plan binds a table map (wire types) to a table definition (names, charsets, labels, types that are
+ * not on the wire) and refuses when they do not fit: nothing is guessed.
+ *
+ * Owns:   a plan owns all it needs; values point into the event or the reader's scratch until the next row.
+ * Thread: a plan is read-only after it was made; a reader belongs to one thread.
+ */
+#ifndef CALVE_MYSQL_ROW_IMAGE_H
+#define CALVE_MYSQL_ROW_IMAGE_H
+
+#include "base/buf.h"
+#include "model/table_def.h"
+#include "model/value.h"
+#include "mysql/binlog_event.h"
+#include "mysql/table_map.h"
+
+struct row_plan;
+
+/*
+ * Errors: ERR_CONFLICT     map and definition differ: the message names the column and both sides
+ *         ERR_UNSUPPORTED  a type or charset that cannot be decoded
+ */
+MUST_USE enum err_code row_plan_new(const struct table_map *map, const struct table_def *def,
+                                    struct row_plan **out, struct err *e);
+void row_plan_free(struct row_plan *p);
+/* The definition with names as of the map (those of the map where it has them); lives in the plan. */
+const struct table_def *row_plan_def(const struct row_plan *p);
+
+enum row_change { ROW_INSERT, ROW_UPDATE, ROW_DELETE };
+
+struct row_reader {
+    const struct row_plan *plan;
+    struct bytes_reader in;
+    enum row_change change;
+    bool stmt_end;
+    struct buf scratch;     /* text made for the current row; kept between events */
+    struct value *before;   /* column_count values; UPDATE and DELETE */
+    struct value *after;    /* column_count values; INSERT and UPDATE */
+    uint32_t column_count;
+    uint32_t capacity;
+};
+
+/* Only the table id of a rows event. */
+MUST_USE enum err_code rows_event_table_id(uint8_t type, struct span body, uint64_t *table_id,
+                                           struct err *e);
+
+void row_reader_init(struct row_reader *r);
+void row_reader_deinit(struct row_reader *r);
+
+/*
+ * Starts on a rows event. Errors: ERR_CORRUPT; ERR_UNSUPPORTED when the row image is not full: the
+ * message names binlog_row_image.
+ */
+MUST_USE enum err_code row_reader_start(struct row_reader *r, const struct row_plan *plan,
+                                        uint8_t event_type, struct span body, struct err *e);
+
+/* True while rows are left. */
+static inline bool row_reader_more(const struct row_reader *r)
+{
+    return bytes_left(&r->in) > 0;
+}
+
+/*
+ * Decodes the next row into before and after. want_before = false skips the before image of an UPDATE
+ * (before[] is then unset). Errors: ERR_CORRUPT naming the column.
+ */
+MUST_USE enum err_code row_reader_next(struct row_reader *r, bool want_before, struct err *e);
+
+#endif

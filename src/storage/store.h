@@ -1,0 +1,91 @@
+/*
+ * store.h - objects by location ("file:///lake/shop/orders/data/x.parquet"): local disk, later S3.
+ *
+ * Objects are written once and never changed. When a write function returns ERR_OK the object is
+ * durable: on local disk its bytes, its name and the names of the folders above it are synced.
+ *
+ * Thread: any; a store_file belongs to one.
+ */
+#ifndef CALVE_STORAGE_STORE_H
+#define CALVE_STORAGE_STORE_H
+
+#include "base/buf.h"
+#include "base/byte_sink.h"
+
+struct store;
+struct store_file;
+struct store_reader;
+
+struct store_entry {
+    const char *location;
+    uint64_t size_bytes;
+    int64_t modified_us; /* since the epoch */
+};
+
+typedef enum err_code store_list_fn(void *ctx, const struct store_entry *entry, struct err *e);
+
+struct store_ops {
+    enum err_code (*put)(struct store *s, const char *location, struct span bytes, struct err *e);
+    enum err_code (*get)(struct store *s, const char *location, struct buf *out, struct err *e);
+    enum err_code (*create)(struct store *s, const char *location, struct store_file **out,
+                            struct err *e);
+    enum err_code (*write)(struct store_file *f, struct span bytes, struct err *e);
+    enum err_code (*finish)(struct store_file *f, struct err *e);
+    void (*abandon)(struct store_file *f);
+    enum err_code (*open)(struct store *s, const char *location, struct store_reader **out,
+                          struct byte_source *source, struct err *e);
+    void (*close)(struct store_reader *r);
+    enum err_code (*remove)(struct store *s, const char *location, struct err *e);
+    enum err_code (*list)(struct store *s, const char *prefix, store_list_fn *each, void *ctx,
+                          struct err *e);
+    void (*free)(struct store *s);
+};
+
+/* A backend's struct starts with this. */
+struct store {
+    const struct store_ops *ops;
+};
+
+struct store_file {
+    struct store *store;
+};
+
+struct store_reader {
+    struct store *store;
+};
+
+/* Local disk; locations are file:///abs/path (file:/abs/path and plain absolute paths are read too). */
+MUST_USE enum err_code store_local_new(struct store **out, struct err *e);
+void store_free(struct store *s);
+
+/* Writes a whole new object. Errors: ERR_EXISTS when it is there already; ERR_IO. */
+MUST_USE enum err_code store_put(struct store *s, const char *location, struct span bytes,
+                                 struct err *e);
+
+/* Appends the whole object to out, up to out's cap. Errors: ERR_NOT_FOUND, ERR_LIMIT, ERR_IO. */
+MUST_USE enum err_code store_get(struct store *s, const char *location, struct buf *out,
+                                 struct err *e);
+
+/* A new object written in pieces. It gets its name only at finish; abandon leaves nothing. */
+MUST_USE enum err_code store_create(struct store *s, const char *location, struct store_file **out,
+                                    struct err *e);
+MUST_USE enum err_code store_write(struct store_file *f, struct span bytes, struct err *e);
+/* Frees f, also on failure (then nothing is left behind). */
+MUST_USE enum err_code store_finish(struct store_file *f, struct err *e);
+void store_abandon(struct store_file *f); /* frees f; NULL is fine */
+
+/* A byte_sink over a store_file. */
+struct byte_sink store_file_sink(struct store_file *f);
+
+MUST_USE enum err_code store_open(struct store *s, const char *location, struct store_reader **out,
+                                  struct byte_source *source, struct err *e);
+void store_close(struct store_reader *r);
+
+/* A missing object is ERR_OK. */
+MUST_USE enum err_code store_remove(struct store *s, const char *location, struct err *e);
+
+/* Every object whose location starts with prefix (a folder's location with a trailing '/'). */
+MUST_USE enum err_code store_list(struct store *s, const char *prefix, store_list_fn *each, void *ctx,
+                                  struct err *e);
+
+#endif
