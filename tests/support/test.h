@@ -2,7 +2,7 @@
  * test.h - cmocka with our types: TEST(name) { ... } and TEST_MAIN(names...).
  *
  *   TEST(test_bytes__rejects_short_input) { ... }
- *   TEST_MAIN(unit_test(test_bytes__rejects_short_input))
+ *   TEST_MAIN(test_case(test_bytes__rejects_short_input))
  *
  * An assert jumps out of the test, so it stays on the test's own thread.
  */
@@ -25,7 +25,7 @@
 
 #define TEST(name) static void name(void **state __attribute__((unused)))
 
-#define unit_test(name) cmocka_unit_test(name)
+#define test_case(name) cmocka_unit_test(name)
 
 #define TEST_MAIN(...)                                                                             \
     int main(void)                                                                                 \

@@ -61,6 +61,6 @@ TEST(test_buf__survives_lack_of_memory)
     }
 }
 
-TEST_MAIN(unit_test(test_buf__round_trips_integers),
-          unit_test(test_buf__fails_for_good_at_its_ceiling),
-          unit_test(test_buf__survives_lack_of_memory))
+TEST_MAIN(test_case(test_buf__round_trips_integers),
+          test_case(test_buf__fails_for_good_at_its_ceiling),
+          test_case(test_buf__survives_lack_of_memory))
