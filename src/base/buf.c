@@ -53,6 +53,9 @@ bool buf_grow(struct buf *b, size_t more)
     while (cap < need) {
         cap = cap > max / 2 ? max : cap * 2;
     }
+    if (cap > max) {
+        cap = max;
+    }
     uint8_t *data = realloc(b->data, cap);
     if (data == NULL) {
         b->failed = ERR_NOMEM;
