@@ -1,0 +1,44 @@
+# A thin front: what each target does is in CMakePresets.json, tools/ and bench/.
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 180
+
+.PHONY: all build demo check bench fuzz install clean help
+
+all: build
+
+build:
+	@tools/deps.sh build
+	@tools/build.sh release
+	@ln -sf release/calve build/calve
+
+demo:
+	@tools/deps.sh demo
+	@$(MAKE) --no-print-directory build
+	@"$$(tools/deps.sh python)" tools/demo.py
+
+check:
+	@tools/check.sh
+
+bench:
+	@tools/deps.sh demo
+	@$(MAKE) --no-print-directory build
+	@"$$(tools/deps.sh python)" bench/bench.py
+
+fuzz:
+	@tools/deps.sh fuzz
+	@tools/fuzz.sh $(FUZZ_SECONDS)
+
+install: build
+	install -D -m 755 build/release/calve $(DESTDIR)$(PREFIX)/bin/calve
+
+clean:
+	rm -rf build
+
+help:
+	@echo 'make           installs what building needs, builds build/calve'
+	@echo 'make demo      a private MySQL 9 under change, followed into ./lake and read back'
+	@echo 'make check     every test: lints, unit tests, sanitizers, end to end'
+	@echo 'make bench     calve beside mysqlbinlog and mysql on the same data'
+	@echo 'make fuzz      each fuzzer for FUZZ_SECONDS (180)'
+	@echo 'make install   to PREFIX (/usr/local), below DESTDIR'
+	@echo 'make clean     removes build/'

@@ -1,0 +1,38 @@
+#!/bin/bash
+# Every test there is, on private servers: `make check`. Goes on after a failure, so that one run shows
+# all of them, and then fails.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+tools/deps.sh check || exit 1
+jobs=$(nproc)
+failed=()
+
+step() {
+    local name=$1 start=$SECONDS
+    shift
+    echo "== $name"
+    "$@" || failed+=("$name")
+    echo "== $name took $((SECONDS - start)) s"
+}
+
+# Unit tests, corpora and, where they are configured, lints.
+tests() {
+    tools/build.sh "$1" && ctest --test-dir "build/$1" -j "$jobs" --output-on-failure --no-tests=error
+}
+
+end_to_end() {
+    tools/build.sh release && ln -sf release/calve build/calve &&
+        "$(tools/deps.sh python)" -m pytest tests/e2e
+}
+
+step "dev: lints, unit tests, corpora" tests dev
+step "asan: unit tests, corpora" tests asan
+step "tsan: unit tests, corpora" tests tsan
+step "end to end" end_to_end
+
+if [ ${#failed[@]} -gt 0 ]; then
+    printf 'failed: %s\n' "${failed[@]}"
+    exit 1
+fi
+echo "all checks passed in $SECONDS s"
