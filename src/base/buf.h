@@ -1,9 +1,9 @@
 /*
  * buf.h - a growing byte buffer born with a ceiling.
  *
- * A write that would pass cap_max, or that gets no memory, does nothing and makes the buffer fail for
- * good, so an encoder writes without looking and asks once at the end with buf_check(). A zeroed struct
- * is an empty buffer with the default ceiling; buf_deinit() of it is safe.
+ * A write that would pass cap_max, or that gets no memory, does nothing and makes the buffer fail
+ * for good, so an encoder writes without looking and asks once at the end with buf_check(). A
+ * zeroed struct is an empty buffer with the default ceiling; buf_deinit() of it is safe.
  *
  * Owns:   its bytes. Pointers into it are valid until the next write.
  * Thread: one at a time.

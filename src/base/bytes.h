@@ -1,9 +1,9 @@
 /*
  * bytes.h - reading bytes from outside: a span, and a reader that cannot leave it.
  *
- * A read past the end returns zero (or an empty span) and makes the reader fail for good, so a run of
- * fixed fields needs one check. Check with bytes_failed() before a value steers a loop, a switch or an
- * allocation. This is the only place that does pointer arithmetic on input.
+ * A read past the end returns zero (or an empty span) and makes the reader fail for good, so a run
+ * of fixed fields needs one check. Check with bytes_failed() before a value steers a loop, a switch
+ * or an allocation. This is the only place that does pointer arithmetic on input.
  *
  * Thread: any; a reader belongs to one.
  */
@@ -80,7 +80,8 @@ static inline void bytes_fail(struct bytes_reader *r)
     r->at = r->end;
 }
 
-/* The next len bytes in place, valid as long as the input is; NULL (and failure) when there are fewer. */
+/* The next len bytes in place, valid as long as the input is; NULL (and failure) when there are
+ * fewer. */
 static inline const uint8_t *bytes_take(struct bytes_reader *r, size_t len)
 {
     if (len > bytes_left(r)) {

@@ -2,8 +2,8 @@
  * err.h - how calve reports failure: a code that steers and a message that explains.
  *
  * struct err lives on the caller's stack and never allocates. A function that fails fills it and
- * returns its code; a layer that knows more adds it in front with err_wrap(). A NULL struct err * is
- * allowed everywhere: the code alone is then the answer.
+ * returns its code; a layer that knows more adds it in front with err_wrap(). A NULL struct err *
+ * is allowed everywhere: the code alone is then the answer.
  */
 #ifndef CALVE_BASE_ERR_H
 #define CALVE_BASE_ERR_H
@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 
-#define MUST_USE __attribute__((warn_unused_result))
+#define MUST_USE                          __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt_index, first_arg) __attribute__((format(printf, fmt_index, first_arg)))
 
 enum err_code {
@@ -52,7 +52,8 @@ enum err_code err_set_os(struct err *e, enum err_code code, int os_errno, const 
 enum err_code err_set_retryable(struct err *e, enum err_code code, const char *fmt, ...)
     PRINTF_LIKE(3, 4);
 
-/* Puts "<text>: " in front of the message; the rest stays. Returns e's code (ERR_OK if e is NULL). */
+/* Puts "<text>: " in front of the message; the rest stays. Returns e's code (ERR_OK if e is NULL).
+ */
 enum err_code err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 enum err_code err_nomem(struct err *e);
@@ -61,12 +62,12 @@ enum err_code err_nomem(struct err *e);
 const char *err_code_name(enum err_code code);
 
 /* Returns from the calling function when expr fails; for functions with nothing to release. */
-#define ERR_TRY(expr)                                                                              \
-    do {                                                                                           \
-        enum err_code err_try_rc_ = (expr);                                                        \
-        if (err_try_rc_ != ERR_OK) {                                                               \
-            return err_try_rc_;                                                                    \
-        }                                                                                          \
+#define ERR_TRY(expr)                       \
+    do {                                    \
+        enum err_code err_try_rc_ = (expr); \
+        if (err_try_rc_ != ERR_OK) {        \
+            return err_try_rc_;             \
+        }                                   \
     } while (0)
 
 #endif

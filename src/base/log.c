@@ -107,7 +107,8 @@ static void put_line(struct log *log, struct buf *out, enum log_level level, con
 
     buf_append_str(out, json ? "{\"time\":\"" : "");
     put_time(out, clock_wall_us(&log->clock));
-    buf_printf(out, json ? "\",\"level\":\"%s\",\"event\":\"%s\"" : " %s %s", level_name(level), event);
+    buf_printf(out, json ? "\",\"level\":\"%s\",\"event\":\"%s\"" : " %s %s", level_name(level),
+               event);
     for (const struct log_field *f = fields; f->kind != LOG_KIND_END; f++) {
         buf_printf(out, json ? ",\"%s\":" : " %s=", f->key);
         put_value(out, f, json);

@@ -54,11 +54,12 @@ void log_deinit(struct log *log);
 void log_write(struct log *log, enum log_level level, const char *event,
                const struct log_field *fields);
 
-#define LOG_AT(log, level, event, ...)                                                             \
-    log_write((log), (level), (event), (const struct log_field[]){__VA_ARGS__, {NULL, LOG_KIND_END, {0}}})
+#define LOG_AT(log, level, event, ...) \
+    log_write((log), (level), (event), \
+              (const struct log_field[]){__VA_ARGS__, {NULL, LOG_KIND_END, {0}}})
 #define log_debug(log, event, ...) LOG_AT(log, LOG_LEVEL_DEBUG, event, __VA_ARGS__)
-#define log_info(log, event, ...) LOG_AT(log, LOG_LEVEL_INFO, event, __VA_ARGS__)
-#define log_warn(log, event, ...) LOG_AT(log, LOG_LEVEL_WARN, event, __VA_ARGS__)
+#define log_info(log, event, ...)  LOG_AT(log, LOG_LEVEL_INFO, event, __VA_ARGS__)
+#define log_warn(log, event, ...)  LOG_AT(log, LOG_LEVEL_WARN, event, __VA_ARGS__)
 #define log_error(log, event, ...) LOG_AT(log, LOG_LEVEL_ERROR, event, __VA_ARGS__)
 
 #endif

@@ -1,8 +1,9 @@
 /*
  * queue.h - a bounded first-in, first-out queue of messages between threads, counted in bytes.
  *
- * A push waits while the queue holds cap_bytes or more; one message may pass the cap, so that a message
- * larger than the cap still gets through. After queue_close() pushes fail and pops drain what is left.
+ * A push waits while the queue holds cap_bytes or more; one message may pass the cap, so that a
+ * message larger than the cap still gets through. After queue_close() pushes fail and pops drain
+ * what is left.
  *
  * Owns:   nothing but its list; a message belongs to whoever popped it.
  * Thread: any, several at each end.

@@ -22,7 +22,8 @@ bool str_ends_with(const char *text, const char *suffix);
 /* `*` stands for any run of characters, `?` for one; ASCII case is ignored when icase. */
 bool str_glob(const char *pattern, const char *text, bool icase);
 
-/* Smallest number of one-character edits between a and b, for "did you mean"; at most 64 bytes each. */
+/* Smallest number of one-character edits between a and b, for "did you mean"; at most 64 bytes
+ * each. */
 size_t str_distance(const char *a, const char *b);
 
 /* malloc'd copies; NULL when there is no memory. */

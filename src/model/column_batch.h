@@ -2,12 +2,13 @@
  * column_batch.h - rows as columns, on their way from a row sink to a Parquet writer.
  *
  * A batch becomes exactly one page in each column chunk, so its maker keeps it at or below
- * COLUMN_BATCH_ROWS_MAX rows and about COLUMN_BATCH_BYTES_TARGET bytes (a single larger value is fine).
+ * COLUMN_BATCH_ROWS_MAX rows and about COLUMN_BATCH_BYTES_TARGET bytes (a single larger value is
+ * fine).
  *
- * Values are dense: only non-null values are stored. A column without nulls leaves `validity` empty.
- * A BYTES column is laid out as Parquet's PLAIN encoding wants it (u32le length, then the bytes, value
- * after value), so that a page is written without another copy; offsets[i] is where value i's length
- * starts, and offsets[value_count] the end.
+ * Values are dense: only non-null values are stored. A column without nulls leaves `validity`
+ * empty. A BYTES column is laid out as Parquet's PLAIN encoding wants it (u32le length, then the
+ * bytes, value after value), so that a page is written without another copy; offsets[i] is where
+ * value i's length starts, and offsets[value_count] the end.
  *
  * Owns:   all its buffers. Thread: belongs to one, moves by queue.
  */
@@ -16,7 +17,7 @@
 
 #include "base/buf.h"
 
-#define COLUMN_BATCH_ROWS_MAX 20000u
+#define COLUMN_BATCH_ROWS_MAX     20000u
 #define COLUMN_BATCH_BYTES_TARGET ((size_t)1 << 20)
 
 enum column_kind {
@@ -34,7 +35,8 @@ struct column {
     uint32_t fixed_bytes; /* FIXED only */
     uint32_t value_count; /* non-null values */
     struct buf values;
-    struct buf offsets;  /* BYTES: uint32_t[value_count + 1], the leading 0 included once a value is there */
+    struct buf offsets;  /* BYTES: uint32_t[value_count + 1], the leading 0 included once a value is
+                            there */
     struct buf validity; /* one byte a row, 1 = value, 0 = null; empty when no row is null */
 };
 
@@ -73,8 +75,8 @@ static inline void column_put_i32(struct column *c, int32_t v)
 void column_put_bytes(struct column *c, struct span v);
 
 /*
- * A BYTES value written in place: begin, append to c->values, end. The bytes appended between the two
- * are the value; a value above 2^31 - 64 bytes makes the buffer fail with ERR_LIMIT.
+ * A BYTES value written in place: begin, append to c->values, end. The bytes appended between the
+ * two are the value; a value above 2^31 - 64 bytes makes the buffer fail with ERR_LIMIT.
  */
 void column_begin_bytes(struct column *c);
 void column_end_bytes(struct column *c);

@@ -1,8 +1,8 @@
 /*
  * table_def.h - a source table's definition: columns, types, key.
  *
- * It is what INFORMATION_SCHEMA says at one moment; a binlog table map is checked against it. Immutable
- * once built.
+ * It is what INFORMATION_SCHEMA says at one moment; a binlog table map is checked against it.
+ * Immutable once built.
  *
  * Owns:   a table_def lives in the arena it was made in, with all its strings.
  * Thread: any (read only).
@@ -48,17 +48,17 @@ enum column_type {
 };
 
 struct column_def {
-    const char *name;      /* UTF-8 */
+    const char *name; /* UTF-8 */
     enum column_type type;
     bool is_unsigned;
     bool nullable;
-    bool generated;        /* virtual or stored */
-    uint32_t length;       /* BINARY, VARBINARY: bytes; BIT: bits; CHAR, VARCHAR: characters; else 0 */
-    uint8_t precision;     /* DECIMAL */
-    uint8_t scale;         /* DECIMAL */
-    uint8_t fsp;           /* TIME, DATETIME, TIMESTAMP: fraction digits, 0 to 6 */
-    const char *charset;   /* "utf8mb4"; NULL for types that hold no text */
-    const char **labels;   /* ENUM, SET: UTF-8, in definition order */
+    bool generated;    /* virtual or stored */
+    uint32_t length;   /* BINARY, VARBINARY: bytes; BIT: bits; CHAR, VARCHAR: characters; else 0 */
+    uint8_t precision; /* DECIMAL */
+    uint8_t scale;     /* DECIMAL */
+    uint8_t fsp;       /* TIME, DATETIME, TIMESTAMP: fraction digits, 0 to 6 */
+    const char *charset; /* "utf8mb4"; NULL for types that hold no text */
+    const char **labels; /* ENUM, SET: UTF-8, in definition order */
     uint32_t label_count;
     const char *type_text; /* COLUMN_TYPE of the catalog: "decimal(12,2) unsigned" */
 };
@@ -81,9 +81,10 @@ bool column_type_from_name(const char *name, enum column_type *out);
 struct table_def *table_def_copy(const struct table_def *def, struct arena *arena);
 
 /*
- * Where two definitions differ in what decoding depends on: "column 3 is 'note' varchar(20), was 'memo'
- * varchar(20)". False when they do not.
+ * Where two definitions differ in what decoding depends on: "column 3 is 'note' varchar(20), was
+ * 'memo' varchar(20)". False when they do not.
  */
-bool table_def_differ(const struct table_def *was, const struct table_def *is, char *why, size_t why_bytes);
+bool table_def_differ(const struct table_def *was, const struct table_def *is, char *why,
+                      size_t why_bytes);
 
 #endif

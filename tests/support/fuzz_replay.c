@@ -1,4 +1,5 @@
-/* Runs a fuzz target over every file of the folders or files named: the corpus, with any compiler. */
+/* Runs a fuzz target over every file of the folders or files named: the corpus, with any compiler.
+ */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

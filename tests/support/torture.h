@@ -3,8 +3,9 @@
  *
  *   TORTURE(run) { ... the code; every failure it returns is fine, a crash or a leak is not ... }
  *
- * repeats its block until a run needed fewer allocations than the one chosen to fail. Test programs are
- * linked with --wrap=malloc,calloc,realloc; allocations inside shared libraries are not touched.
+ * repeats its block until a run needed fewer allocations than the one chosen to fail. Test programs
+ * are linked with --wrap=malloc,calloc,realloc; allocations inside shared libraries are not
+ * touched.
  */
 #ifndef CALVE_TORTURE_H
 #define CALVE_TORTURE_H
@@ -17,9 +18,10 @@ void torture_fail_at(unsigned long nth);
 /* Whether the chosen allocation was reached. */
 bool torture_hit(void);
 
-#define TORTURE(nth)                                                                               \
-    for (unsigned long nth = 1, torture_again_ = 1; torture_again_ != 0;                           \
-         torture_again_ = torture_hit() ? 1 : 0, torture_fail_at(0), nth++)                        \
-        for (bool torture_once_ = (torture_fail_at(nth), true); torture_once_; torture_once_ = false)
+#define TORTURE(nth)                                                           \
+    for (unsigned long nth = 1, torture_again_ = 1; torture_again_ != 0;       \
+         torture_again_ = torture_hit() ? 1 : 0, torture_fail_at(0), nth++)    \
+        for (bool torture_once_ = (torture_fail_at(nth), true); torture_once_; \
+             torture_once_ = false)
 
 #endif
