@@ -1,4 +1,5 @@
-/* civil_time.h - days and seconds to the proleptic Gregorian calendar and back, UTC. Thread: any. */
+/* civil_time.h - days and seconds to the proleptic Gregorian calendar and back, UTC. Thread: any.
+ */
 #ifndef CALVE_CODEC_CIVIL_TIME_H
 #define CALVE_CODEC_CIVIL_TIME_H
 

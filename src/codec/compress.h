@@ -21,14 +21,15 @@ MUST_USE enum err_code zstd_compress(struct zstd_encoder *z, struct span in, str
 struct zstd_decoder *zstd_decoder_new(void);
 void zstd_decoder_free(struct zstd_decoder *z);
 
-/* Appends what all frames in `in` hold, up to out's cap. Errors: ERR_CORRUPT, ERR_LIMIT, ERR_NOMEM. */
+/* Appends what all frames in `in` hold, up to out's cap. Errors: ERR_CORRUPT, ERR_LIMIT, ERR_NOMEM.
+ */
 MUST_USE enum err_code zstd_decompress(struct zstd_decoder *z, struct span in, struct buf *out,
                                        struct err *e);
 
 /*
- * The same in pieces, for content larger than memory should hold (transaction payloads): set the input
- * once, then each call appends up to max_bytes and sets *done at the end of the last frame. The window is
- * limited to 128 MiB.
+ * The same in pieces, for content larger than memory should hold (transaction payloads): set the
+ * input once, then each call appends up to max_bytes and sets *done at the end of the last frame.
+ * The window is limited to 128 MiB.
  */
 MUST_USE enum err_code zstd_decoder_start(struct zstd_decoder *z, struct span in, struct err *e);
 MUST_USE enum err_code zstd_decoder_read(struct zstd_decoder *z, size_t max_bytes, struct buf *out,

@@ -22,8 +22,9 @@ void json_put_u64(struct buf *out, uint64_t v);
 void json_put_i64(struct buf *out, int64_t v);
 
 /*
- * Shortest form that reads back exactly, as a JSON number: 0.1, 100, -0.0, 1e+300 written 1e300. Plain
- * digits for exponents from -7 to 20, else d.ddde±x. Not called with NaN or infinity (writes null).
+ * Shortest form that reads back exactly, as a JSON number: 0.1, 100, -0.0, 1e+300 written 1e300.
+ * Plain digits for exponents from -7 to 20, else d.ddde±x. Not called with NaN or infinity (writes
+ * null).
  */
 void json_put_f64(struct buf *out, double v);
 void json_put_f32(struct buf *out, float v);

@@ -24,7 +24,8 @@ enum thrift_type {
     THRIFT_STRUCT = 12,
 };
 
-/* Writing: `last` is the struct's last field id so far; start a struct with 0, end it with thrift_stop. */
+/* Writing: `last` is the struct's last field id so far; start a struct with 0, end it with
+ * thrift_stop. */
 struct thrift_writer {
     struct buf *out;
     int16_t last;
