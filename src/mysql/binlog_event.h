@@ -42,9 +42,9 @@ enum binlog_event_type {
     BINLOG_EVENT_MARIADB_GTID_LIST = 163,
 };
 
-#define BINLOG_FLAG_IN_USE 0x0001u
+#define BINLOG_FLAG_IN_USE     0x0001u
 #define BINLOG_FLAG_ARTIFICIAL 0x0020u
-#define BINLOG_FLAG_IGNORABLE 0x0080u
+#define BINLOG_FLAG_IGNORABLE  0x0080u
 
 struct binlog_event_header {
     uint32_t timestamp_s; /* seconds since the epoch, UTC; 0 in artificial events */
@@ -58,7 +58,7 @@ struct binlog_event_header {
 /* One event as a stream hands it out. */
 struct binlog_event {
     struct binlog_event_header header;
-    struct span body; /* after the header, without checksum; valid until the next event */
+    struct span body;           /* after the header, without checksum; valid until the next event */
     struct binlog_position end; /* where the event ends; inside a payload: where the payload ends */
     bool in_payload;
 };
@@ -66,7 +66,7 @@ struct binlog_event {
 struct binlog_query {
     uint32_t thread_id;
     uint16_t error_code;
-    uint64_t sql_mode;      /* 0 when not logged */
+    uint64_t sql_mode;         /* 0 when not logged */
     uint16_t client_collation; /* 0 when not logged: the charset of the statement text */
     struct span schema;
     struct span sql;
@@ -74,7 +74,7 @@ struct binlog_query {
 
 struct binlog_transaction_start {
     struct gtid gtid;
-    bool standalone;           /* MariaDB: the next event is the whole group */
+    bool standalone;            /* MariaDB: the next event is the whole group */
     uint64_t transaction_bytes; /* 0 when not logged */
 };
 
@@ -82,7 +82,8 @@ const char *binlog_event_type_name(uint8_t type); /* "WRITE_ROWS", "unknown" */
 
 MUST_USE enum err_code binlog_event_read_header(struct bytes_reader *in,
                                                 struct binlog_event_header *out, struct err *e);
-MUST_USE enum err_code binlog_event_query(struct span body, struct binlog_query *out, struct err *e);
+MUST_USE enum err_code binlog_event_query(struct span body, struct binlog_query *out,
+                                          struct err *e);
 /* Types GTID, ANONYMOUS_GTID and MariaDB GTID. */
 MUST_USE enum err_code binlog_event_gtid(const struct binlog_event *ev,
                                          struct binlog_transaction_start *out, struct err *e);

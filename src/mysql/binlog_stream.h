@@ -2,9 +2,11 @@
  * binlog_stream.h - events in order, from a server's dump or from a binlog file.
  *
  * The stream follows rotations, verifies checksums, counts 64-bit positions itself (log_pos only
- * corrects it, modulo 2^32), unpacks transaction payloads and hands out what is inside them, and ends on
- * any event it does not know that is not flagged ignorable. Artificial events and heartbeats are handed
- * out too: they carry a position.
+ * corrects it, modulo 2^32), unpacks transaction payloads and hands out what is inside them, and
+ * ends on any event it does not know that is not flagged ignorable. Artificial events and
+ * heartbeats are handed out too: they carry a position. A TRANSACTION_PAYLOAD is not handed out
+ * itself, only what is inside. A statement's context (INTVAR, RAND, USER_VAR) is passed over: its
+ * QUERY follows.
  *
  * Thread: one, except binlog_stream_interrupt().
  */
@@ -17,21 +19,23 @@
 struct binlog_stream;
 
 struct binlog_start {
-    struct binlog_position position;  /* used when gtids is NULL */
-    const struct gtid_set *gtids;     /* transactions that are not wanted again; not owned */
+    struct binlog_position position; /* used when gtids is NULL */
+    const struct gtid_set *gtids;    /* transactions that are not wanted again; not owned */
 };
 
 struct binlog_stream_options {
     struct mysql_options mysql;
-    uint32_t server_id;         /* of this client; unique per source */
-    const char *replica_uuid;   /* stable per client: the server ends an older dump with the same one */
-    int64_t heartbeat_us;       /* the server speaks at least this often; silence of 3 (min 30 s) is an error */
+    uint32_t server_id; /* of this client; unique per source */
+    const char
+        *replica_uuid;    /* stable per client: the server ends an older dump with the same one */
+    int64_t heartbeat_us; /* the server speaks at least this often; silence of 3 (min 30 s) is an
+                             error */
 };
 
 /*
  * Connects and asks for the dump. MySQL with gtids: COM_BINLOG_DUMP_GTID; MariaDB with gtids:
- * @slave_connect_state; else COM_BINLOG_DUMP (positions above 4 GiB: from the file's start, skipped).
- * Errors: ERR_SOURCE with advice; retryable for network trouble.
+ * @slave_connect_state; else COM_BINLOG_DUMP (positions above 4 GiB: from the file's start,
+ * skipped). Errors: ERR_SOURCE with advice; retryable for network trouble.
  */
 MUST_USE enum err_code binlog_stream_open(const struct binlog_stream_options *options,
                                           const struct binlog_start *start,

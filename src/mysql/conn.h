@@ -1,5 +1,6 @@
 /*
- * conn.h - a connection to a MySQL or MariaDB server (libmariadb), and what the server says of itself.
+ * conn.h - a connection to a MySQL or MariaDB server (libmariadb), and what the server says of
+ * itself.
  *
  * Thread: a connection belongs to one, except mysql_conn_interrupt().
  */
@@ -9,21 +10,24 @@
 #include "base/err.h"
 #include "base/str.h"
 
+/* With tls_ca set, the certificate must be signed by it in every mode that ends up with TLS. */
 enum mysql_tls {
-    MYSQL_TLS_PREFERRED, /* the default: TLS where the server has it */
+    MYSQL_TLS_PREFERRED, /* the default: TLS where the server has it; none over a unix socket */
     MYSQL_TLS_DISABLED,
-    MYSQL_TLS_REQUIRED,
-    MYSQL_TLS_VERIFY_CA,
+    MYSQL_TLS_REQUIRED,  /* from here on, a server without TLS is told neither name nor password */
+    MYSQL_TLS_VERIFY_CA, /* without tls_ca: the system's authorities */
     MYSQL_TLS_VERIFY_IDENTITY,
 };
 
 struct mysql_options {
-    const char *host;
-    uint16_t port;
+    const char *host;   /* "localhost" too means TCP; NULL or "": the file's, else 127.0.0.1 */
+    uint16_t port;      /* 0: the file's, else 3306 */
     const char *socket; /* unix socket path; NULL or "" for TCP */
     const char *user;
     struct secret password;
-    const char *defaults_file; /* a my.cnf whose [client] group fills what is not set here; or NULL */
+    /* A my.cnf whose [client] group fills what is not set here (place, account, certificates), or
+     * NULL. */
+    const char *defaults_file;
     enum mysql_tls tls;
     const char *tls_ca;
     const char *tls_cert;
@@ -38,7 +42,7 @@ struct mysql_server {
     bool is_mariadb;
     unsigned version_number; /* 80403, 101102 */
     char server_uuid[37];    /* MySQL: @@server_uuid. MariaDB: "" */
-    char identity[64];       /* MySQL: server_uuid; MariaDB: "mariadb-<server_id>-<gtid_domain_id>" */
+    char identity[64]; /* MySQL: server_uuid; MariaDB: "mariadb-<server_id>-<gtid_domain_id>" */
     uint64_t server_id;
     bool log_bin;
     bool gtid_enabled; /* MySQL gtid_mode=ON; MariaDB: always */
@@ -54,9 +58,9 @@ struct mysql_server {
 struct mysql_conn;
 
 /*
- * Connects, sets the session up (utf8mb4, time zone UTC, empty sql_mode, long net timeouts) and reads
- * the server's identity. Errors: ERR_SOURCE with source_errno and what to do (wrong password, unknown
- * host, TLS needed, …); retryable for network trouble.
+ * Connects, sets the session up (utf8mb4, time zone UTC, empty sql_mode, long net timeouts) and
+ * reads the server's identity. Errors: ERR_SOURCE with source_errno and what to do (wrong password,
+ * unknown host, TLS needed, …); retryable for network trouble.
  */
 MUST_USE enum err_code mysql_conn_open(const struct mysql_options *options, struct mysql_conn **out,
                                        struct err *e);
@@ -77,7 +81,8 @@ struct mysql_row {
 
 /* Runs a query and gives each row to `each`, unbuffered. A failure of each ends it. */
 MUST_USE enum err_code mysql_query_rows(struct mysql_conn *c, const char *sql,
-                                        enum err_code (*each)(void *ctx, const struct mysql_row *row,
+                                        enum err_code (*each)(void *ctx,
+                                                              const struct mysql_row *row,
                                                               struct err *e),
                                         void *ctx, struct err *e);
 

@@ -1,8 +1,9 @@
 /*
- * gtid.h - sets of global transaction ids: MySQL's interval sets and MariaDB's per-domain positions.
+ * gtid.h - sets of global transaction ids: MySQL's interval sets and MariaDB's per-domain
+ * positions.
  *
- * MySQL: "uuid:1-3:5,uuid2:1-9", and with tags "uuid:1-3:tag:1-2". MariaDB: "0-1-100,1-2-55"; a MariaDB
- * set means "everything in each domain up to this sequence number".
+ * MySQL: "uuid:1-3:5,uuid2:1-9", and with tags "uuid:1-3:tag:1-2". MariaDB: "0-1-100,1-2-55"; a
+ * MariaDB set means "everything in each domain up to this sequence number".
  *
  * Spec: mysql-server sql/rpl_gtid_set.cc; MariaDB sql/rpl_gtid.cc.
  * Owns:   its intervals. Thread: one at a time.
@@ -45,7 +46,8 @@ struct gtid_set *gtid_set_copy(const struct gtid_set *s);
 MUST_USE enum err_code gtid_set_add(struct gtid_set *s, const struct gtid *g, struct err *e);
 bool gtid_set_contains(const struct gtid_set *s, const struct gtid *g);
 bool gtid_set_is_subset(const struct gtid_set *inner, const struct gtid_set *outer);
-MUST_USE enum err_code gtid_set_union(struct gtid_set *into, const struct gtid_set *from, struct err *e);
+MUST_USE enum err_code gtid_set_union(struct gtid_set *into, const struct gtid_set *from,
+                                      struct err *e);
 
 /* The block of COM_BINLOG_DUMP_GTID and of PREVIOUS_GTIDS; tagged form only when a tag is there. */
 void gtid_set_encode(const struct gtid_set *s, struct buf *out);

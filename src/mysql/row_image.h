@@ -1,10 +1,11 @@
 /*
  * row_image.h - rows events to values, by a plan made once per table map.
  *
- * A plan binds a table map (wire types) to a table definition (names, charsets, labels, types that are
- * not on the wire) and refuses when they do not fit: nothing is guessed.
+ * A plan binds a table map (wire types) to a table definition (names, charsets, labels, types that
+ * are not on the wire) and refuses when they do not fit: nothing is guessed.
  *
- * Owns:   a plan owns all it needs; values point into the event or the reader's scratch until the next row.
+ * Owns:   a plan owns all it needs; values point into the plan, the event, or the reader's scratch
+ *         until the next row.
  * Thread: a plan is read-only after it was made; a reader belongs to one thread.
  */
 #ifndef CALVE_MYSQL_ROW_IMAGE_H
@@ -14,6 +15,7 @@
 #include "model/table_def.h"
 #include "model/value.h"
 #include "mysql/binlog_event.h"
+#include "mysql/charset.h"
 #include "mysql/table_map.h"
 
 struct row_plan;
@@ -25,7 +27,7 @@ struct row_plan;
 MUST_USE enum err_code row_plan_new(const struct table_map *map, const struct table_def *def,
                                     struct row_plan **out, struct err *e);
 void row_plan_free(struct row_plan *p);
-/* The definition with names as of the map (those of the map where it has them); lives in the plan. */
+/* The definition, with the labels of ENUM and SET as of the map where it has them; in the plan. */
 const struct table_def *row_plan_def(const struct row_plan *p);
 
 enum row_change { ROW_INSERT, ROW_UPDATE, ROW_DELETE };
@@ -35,11 +37,20 @@ struct row_reader {
     struct bytes_reader in;
     enum row_change change;
     bool stmt_end;
-    struct buf scratch;     /* text made for the current row; kept between events */
-    struct value *before;   /* column_count values; UPDATE and DELETE */
-    struct value *after;    /* column_count values; INSERT and UPDATE */
+    struct buf scratch;   /* text made for the current row; kept between events */
+    struct value *before; /* column_count values; UPDATE and DELETE */
+    struct value *after;  /* column_count values; INSERT and UPDATE */
     uint32_t column_count;
     uint32_t capacity;
+    /*
+     * For the caller to set: generated columns do not matter to it. Images may then lack them, and
+     * their values mean nothing. MariaDB logs them, stored ones too, for inserts only.
+     */
+    bool generated_optional;
+    const uint8_t *before_present; /* one bit per column; NULL: the image has all */
+    const uint8_t *after_present;
+    struct buf json; /* where a JSON document becomes text, before its size is known */
+    struct charset_converter charsets;
 };
 
 /* Only the table id of a rows event. */
@@ -50,8 +61,11 @@ void row_reader_init(struct row_reader *r);
 void row_reader_deinit(struct row_reader *r);
 
 /*
- * Starts on a rows event. Errors: ERR_CORRUPT; ERR_UNSUPPORTED when the row image is not full: the
- * message names binlog_row_image.
+ * Starts on a rows event. Columns that an UPDATE's after image lacks keep what the before image has
+ * (MariaDB's binlog_row_image=FULL_NODUP).
+ *
+ * Errors: ERR_CORRUPT; ERR_UNSUPPORTED when the row image is not full otherwise: the message names
+ * binlog_row_image.
  */
 MUST_USE enum err_code row_reader_start(struct row_reader *r, const struct row_plan *plan,
                                         uint8_t event_type, struct span body, struct err *e);
@@ -63,8 +77,8 @@ static inline bool row_reader_more(const struct row_reader *r)
 }
 
 /*
- * Decodes the next row into before and after. want_before = false skips the before image of an UPDATE
- * (before[] is then unset). Errors: ERR_CORRUPT naming the column.
+ * Decodes the next row into before and after. want_before = false skips the before image of an
+ * UPDATE (before[] is then unset). Errors: ERR_CORRUPT naming the column.
  */
 MUST_USE enum err_code row_reader_next(struct row_reader *r, bool want_before, struct err *e);
 

@@ -1,11 +1,12 @@
 /*
  * snapshot.h - reading a whole table without locks: the low watermark, then the rows.
  *
- * The low watermark is a place in the binlog such that every transaction before it is visible to a read
- * that starts after it was noted; transactions after it may be visible too, and will be replayed.
- * MySQL with GTIDs: Executed_Gtid_Set, which lags the engine (see docs/delivery.md). MySQL without: the
- * start of a binlog file opened by FLUSH BINARY LOGS, which waits for all commits (needs RELOAD).
- * MariaDB: the position of a consistent snapshot, from the status variables Binlog_snapshot_*.
+ * The low watermark is a place in the binlog such that every transaction before it is visible to a
+ * read that starts after it was noted; transactions after it may be visible too, and will be
+ * replayed. MySQL with GTIDs: Executed_Gtid_Set, which lags the engine (see docs/delivery.md).
+ * MySQL without: the start of a binlog file opened by FLUSH BINARY LOGS, which waits for all
+ * commits (needs RELOAD). MariaDB: the position of a consistent snapshot, from the status variables
+ * Binlog_snapshot_*.
  *
  * Thread: as the connection.
  */
@@ -26,11 +27,13 @@ struct low_watermark {
 void low_watermark_deinit(struct low_watermark *w);
 
 /*
- * Notes the low watermark. On MariaDB this also opens the consistent read that the rows are then read
- * in, so read the table on the same connection.
- * Errors: ERR_SOURCE binlog off, privilege missing (says which).
+ * Notes the low watermark. On MariaDB this also opens the consistent read that the rows are then
+ * read in, so read the table on the same connection. Errors: ERR_SOURCE binlog off, privilege
+ * missing (says which); prepared XA transactions are open (retryable; MySQL shows them only to
+ * accounts with XA_RECOVER_ADMIN).
  */
-MUST_USE enum err_code snapshot_begin(struct mysql_conn *c, struct low_watermark *out, struct err *e);
+MUST_USE enum err_code snapshot_begin(struct mysql_conn *c, struct low_watermark *out,
+                                      struct err *e);
 
 /* The server's current end of the binlog, for "start at current" and "--until current". */
 MUST_USE enum err_code snapshot_current_position(struct mysql_conn *c, struct low_watermark *out,
@@ -43,11 +46,14 @@ MUST_USE enum err_code snapshot_reader_open(struct mysql_conn *c, const struct t
                                             struct snapshot_reader **out, struct err *e);
 
 /*
- * The next row as def->column_count values, valid until the next call; ERR_NOT_FOUND after the last.
- * Errors: ERR_IO retryable when the connection broke; ERR_CORRUPT a value that is not of its type.
+ * The next row as def->column_count values, valid until the next call; ERR_NOT_FOUND after the
+ * last. Errors: ERR_IO retryable when the connection broke; ERR_CORRUPT a value that is not of its
+ * type.
  */
 MUST_USE enum err_code snapshot_reader_next(struct snapshot_reader *r, const struct value **values,
                                             struct err *e);
+
+/* Before the last row this breaks the connection: the library would read all the rest first. */
 void snapshot_reader_close(struct snapshot_reader *r);
 
 /* Ends the read that snapshot_begin opened. */

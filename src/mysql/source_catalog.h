@@ -10,16 +10,18 @@
 #include "mysql/conn.h"
 
 /*
- * The definition as it is now, in arena. Errors: ERR_NOT_FOUND no such base table (or no privilege to
- * see it); ERR_UNSUPPORTED a column type without a known form.
+ * The definition as it is now, in arena. Errors: ERR_NOT_FOUND no such base table (or no privilege
+ * to see it); ERR_UNSUPPORTED a column type without a known form.
  */
-MUST_USE enum err_code source_catalog_load(struct mysql_conn *c, const char *schema, const char *table,
-                                           struct arena *arena, struct table_def **out, struct err *e);
+MUST_USE enum err_code source_catalog_load(struct mysql_conn *c, const char *schema,
+                                           const char *table, struct arena *arena,
+                                           struct table_def **out, struct err *e);
 
 /* Every base table (system schemas left out), sorted by schema and name. */
 MUST_USE enum err_code source_catalog_tables(struct mysql_conn *c,
                                              enum err_code (*each)(void *ctx, const char *schema,
-                                                                   const char *table, struct err *e),
+                                                                   const char *table,
+                                                                   struct err *e),
                                              void *ctx, struct err *e);
 
 /* The server's estimate of the rows in a table, for progress; 0 when it has none. */

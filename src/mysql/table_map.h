@@ -1,5 +1,6 @@
 /*
- * table_map.h - the TABLE_MAP event: wire types, metadata and optional metadata of the rows that follow.
+ * table_map.h - the TABLE_MAP event: wire types, metadata and optional metadata of the rows that
+ * follow.
  *
  * Spec: mysql-server libs/mysql/binlog/event/rows_event.h, class Table_map_event.
  * Owns:   a parsed map lives in the arena it was made in; spans inside point into that arena too.
@@ -13,14 +14,15 @@
 #include "base/err.h"
 
 struct table_map_column {
-    uint8_t type;        /* wire type; STRING is resolved to STRING, ENUM (247) or SET (248) */
-    uint16_t meta;       /* as the type needs it; see table_map.c */
+    uint8_t type;  /* wire type; STRING is resolved to STRING, ENUM (247) or SET (248) */
+    uint16_t meta; /* as the type needs it; see table_map.c */
     bool nullable;
     bool has_signedness;
     bool is_unsigned;
-    uint16_t collation;  /* 0 when not logged */
-    struct span name;    /* empty when not logged */
-    struct span *labels; /* ENUM, SET: in the column's charset; NULL when not logged */
+    uint16_t collation;      /* 0 when not logged */
+    uint16_t collation_wide; /* as another server counts columns; 0 when that is no reading */
+    struct span name;        /* empty when not logged */
+    struct span *labels;     /* ENUM, SET: in the column's charset; NULL when not logged */
     uint32_t label_count;
     bool has_visibility;
     bool visible;

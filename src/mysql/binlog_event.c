@@ -1,0 +1,242 @@
+/*
+ * Header:  timestamp u32 | type u8 | server_id u32 | event_len u32 | log_pos u32 | flags u16
+ * QUERY:   thread_id u32 | exec_time u32 | db_len u8 | error_code u16 | status_len u16 | status
+ * variables | db, NUL | sql GTID:    flags u8 | uuid 16 | gno i64 | 0x02 | last_committed i64 |
+ * sequence_number i64 | commit time u56 (bit 55: another follows) | transaction_length lenenc |
+ * server versions ... a version of MySQL ends it after any of these parts from gno on MariaDB: seq
+ * u64 | domain u32 | flags u8 | flags 02: commit_id u64 | flags 40 or 80: an XA id | ... INCIDENT:
+ * type u16 | length u8 | message
+ */
+#include "mysql/binlog_event.h"
+
+#define LOGICAL_CLOCK           2u
+#define LOGICAL_CLOCK_BYTES     17u /* with its code */
+#define COMMIT_TIME_BYTES       7u
+#define ORIGINAL_COMMIT_FOLLOWS ((uint64_t)1 << 55)
+#define MARIADB_STANDALONE      0x01u
+#define MARIADB_COMMIT_ID       0x02u
+#define MARIADB_XA              0xc0u /* PREPARED_XA, COMPLETED_XA */
+
+enum err_code binlog_event_read_header(struct bytes_reader *in, struct binlog_event_header *out,
+                                       struct err *e)
+{
+    size_t had = bytes_left(in);
+    const uint8_t *p = bytes_take(in, BINLOG_EVENT_HEADER_BYTES);
+
+    if (p == NULL) {
+        *out = (struct binlog_event_header){0};
+        return err_set(e, ERR_CORRUPT, "an event header needs %d bytes, has %zu",
+                       BINLOG_EVENT_HEADER_BYTES, had);
+    }
+    /* One check for all fields: this runs for every event. */
+    memcpy(&out->timestamp_s, p, 4);
+    out->type = p[4];
+    memcpy(&out->server_id, p + 5, 4);
+    memcpy(&out->event_bytes, p + 9, 4);
+    memcpy(&out->log_pos, p + 13, 4);
+    memcpy(&out->flags, p + 17, 2);
+    if (out->event_bytes < BINLOG_EVENT_HEADER_BYTES) {
+        return err_set(e, ERR_CORRUPT, "an event says that it has %u bytes", out->event_bytes);
+    }
+    return ERR_OK;
+}
+
+/* ---- QUERY ---- */
+
+enum status_code {
+    STATUS_SQL_MODE = 1,
+    STATUS_CATALOG_NUL = 2,
+    STATUS_CHARSET = 4,
+    STATUS_TIME_ZONE = 5,
+    STATUS_CATALOG = 6,
+    STATUS_INVOKER = 11,
+    STATUS_UPDATED_DBS = 12,
+    STATUS_MARIADB_GTID_FLAGS = 130,
+    STATUS_MARIADB_COLLATIONS = 131,
+};
+
+#define UPDATED_DBS_TOO_MANY   254u
+#define MARIADB_SA_SEQ_FOLLOWS 0x0cu
+
+/* Bytes of the status variables that are skipped and always have the same length. */
+static const uint8_t status_bytes[256] = {
+    [0] = 4,   /* flags2 */
+    [3] = 4,   /* auto_increment */
+    [7] = 2,   /* lc_time_names */
+    [8] = 2,   /* collation_database */
+    [9] = 8,   /* table_map_for_update */
+    [10] = 4,  /* master_data_written */
+    [13] = 3,  /* microseconds */
+    [16] = 1,  /* explicit_defaults_for_timestamp */
+    [17] = 8,  /* ddl_xid */
+    [18] = 2,  /* default_collation_for_utf8mb4 */
+    [19] = 1,  /* sql_require_primary_key */
+    [20] = 1,  /* default_table_encryption */
+    [128] = 3, /* MariaDB microseconds */
+    [129] = 8, /* MariaDB xid */
+};
+
+static void skip_updated_dbs(struct bytes_reader *vars)
+{
+    uint8_t count = bytes_u8(vars);
+
+    for (uint8_t i = 0; count != UPDATED_DBS_TOO_MANY && i < count && !bytes_failed(vars); i++) {
+        while (bytes_u8(vars) != 0) {
+        }
+    }
+}
+
+/* Reads or skips one status variable; false when its length is not known. */
+static bool read_status_var(struct bytes_reader *vars, struct binlog_query *out)
+{
+    uint8_t code = bytes_u8(vars);
+
+    switch (code) {
+    case STATUS_SQL_MODE:
+        out->sql_mode = bytes_u64le(vars);
+        return true;
+    case STATUS_CHARSET:
+        out->client_collation = bytes_u16le(vars);
+        bytes_skip(vars, 4);
+        return true;
+    case STATUS_CATALOG_NUL:
+        bytes_skip(vars, (size_t)bytes_u8(vars) + 1);
+        return true;
+    case STATUS_TIME_ZONE:
+    case STATUS_CATALOG:
+        bytes_skip(vars, bytes_u8(vars));
+        return true;
+    case STATUS_INVOKER:
+        bytes_skip(vars, bytes_u8(vars));
+        bytes_skip(vars, bytes_u8(vars));
+        return true;
+    case STATUS_UPDATED_DBS:
+        skip_updated_dbs(vars);
+        return true;
+    case STATUS_MARIADB_GTID_FLAGS:
+        bytes_skip(vars, (bytes_u8(vars) & MARIADB_SA_SEQ_FOLLOWS) != 0 ? 8 : 0);
+        return true;
+    case STATUS_MARIADB_COLLATIONS:
+        bytes_skip(vars, (size_t)bytes_u8(vars) * 4);
+        return true;
+    default:
+        bytes_skip(vars, status_bytes[code]);
+        return status_bytes[code] != 0;
+    }
+}
+
+enum err_code binlog_event_query(struct span body, struct binlog_query *out, struct err *e)
+{
+    struct bytes_reader in;
+
+    *out = (struct binlog_query){0};
+    bytes_reader_init(&in, body);
+    out->thread_id = bytes_u32le(&in);
+    bytes_skip(&in, 4);
+    uint8_t schema_bytes = bytes_u8(&in);
+
+    out->error_code = bytes_u16le(&in);
+    struct bytes_reader vars = bytes_sub(&in, bytes_u16le(&in));
+
+    out->schema = bytes_span(&in, schema_bytes);
+    bytes_skip(&in, 1);
+    if (bytes_failed(&in)) {
+        return err_set(e, ERR_CORRUPT, "a query event of %zu bytes is cut short", body.len);
+    }
+    out->sql = bytes_rest(&in);
+    /* Behind a variable of unknown length nothing can be read; the statement is not touched by
+     * that. */
+    while (bytes_left(&vars) > 0 && read_status_var(&vars, out)) {
+    }
+    return bytes_failed(&vars)
+               ? err_set(e, ERR_CORRUPT, "query event: a status variable is cut short")
+               : ERR_OK;
+}
+
+/* ---- GTID ---- */
+
+static enum err_code read_mysql_gtid(const struct binlog_event *ev,
+                                     struct binlog_transaction_start *out, struct err *e)
+{
+    struct bytes_reader in;
+
+    bytes_reader_init(&in, ev->body);
+    bytes_skip(&in, 1);
+    const uint8_t *uuid = bytes_take(&in, sizeof out->gtid.uuid);
+
+    out->gtid.number = bytes_u64le(&in);
+    if (bytes_failed(&in)) {
+        return err_set(e, ERR_CORRUPT, "a GTID event of %zu bytes is cut short", ev->body.len);
+    }
+    memcpy(out->gtid.uuid, uuid, sizeof out->gtid.uuid);
+    out->gtid.flavor = GTID_FLAVOR_MYSQL;
+    out->gtid.present = ev->header.type == BINLOG_EVENT_GTID;
+    if (out->gtid.present && (out->gtid.number == 0 || out->gtid.number >= INT64_MAX)) {
+        return err_set(e, ERR_CORRUPT, "GTID event: %llu is no transaction number",
+                       (unsigned long long)out->gtid.number);
+    }
+    if (bytes_left(&in) < LOGICAL_CLOCK_BYTES || *in.at != LOGICAL_CLOCK) {
+        return ERR_OK;
+    }
+    bytes_skip(&in, LOGICAL_CLOCK_BYTES);
+    if (bytes_left(&in) < COMMIT_TIME_BYTES) {
+        return ERR_OK;
+    }
+    if ((bytes_uint_le(&in, COMMIT_TIME_BYTES) & ORIGINAL_COMMIT_FOLLOWS) != 0) {
+        bytes_skip(&in, COMMIT_TIME_BYTES);
+    }
+    if (bytes_left(&in) > 0) {
+        out->transaction_bytes = bytes_lenenc(&in);
+    }
+    return bytes_failed(&in) ? err_set(e, ERR_CORRUPT, "GTID event: its last part is cut short")
+                             : ERR_OK;
+}
+
+static enum err_code read_mariadb_gtid(const struct binlog_event *ev,
+                                       struct binlog_transaction_start *out, struct err *e)
+{
+    struct bytes_reader in;
+
+    bytes_reader_init(&in, ev->body);
+    out->gtid.number = bytes_u64le(&in);
+    out->gtid.domain = bytes_u32le(&in);
+    uint8_t flags = bytes_u8(&in);
+
+    if ((flags & MARIADB_COMMIT_ID) != 0) {
+        bytes_skip(&in, 8);
+    }
+    if ((flags & MARIADB_XA) != 0) {
+        bytes_skip(&in, 4);
+        uint8_t gtrid_bytes = bytes_u8(&in);
+        uint8_t bqual_bytes = bytes_u8(&in);
+
+        bytes_skip(&in, (size_t)gtrid_bytes + bqual_bytes);
+    }
+    if (bytes_failed(&in)) {
+        return err_set(e, ERR_CORRUPT, "a GTID event of %zu bytes is cut short", ev->body.len);
+    }
+    out->standalone = (flags & MARIADB_STANDALONE) != 0;
+    out->gtid.server_id = ev->header.server_id;
+    out->gtid.flavor = GTID_FLAVOR_MARIADB;
+    out->gtid.present = true;
+    return ERR_OK;
+}
+
+enum err_code binlog_event_gtid(const struct binlog_event *ev, struct binlog_transaction_start *out,
+                                struct err *e)
+{
+    *out = (struct binlog_transaction_start){0};
+    return ev->header.type == BINLOG_EVENT_MARIADB_GTID ? read_mariadb_gtid(ev, out, e)
+                                                        : read_mysql_gtid(ev, out, e);
+}
+
+enum err_code binlog_event_incident(struct span body, uint16_t *type, struct span *message,
+                                    struct err *e)
+{
+    struct bytes_reader in;
+
+    bytes_reader_init(&in, body);
+    *type = bytes_u16le(&in);
+    *message = bytes_left(&in) > 0 ? bytes_span(&in, bytes_u8(&in)) : (struct span){NULL, 0};
+    return bytes_failed(&in) ? err_set(e, ERR_CORRUPT, "an incident event is cut short") : ERR_OK;
+}

@@ -1,0 +1,116 @@
+/* The library's and the server's error numbers: which are worth another try, and what to do. */
+#include <errmsg.h>
+#include <mysqld_error.h>
+
+#include "mysql/conn_int.h"
+
+enum {
+    SECURE_TRANSPORT_REQUIRED = 3159, /* ER_SECURE_TRANSPORT_REQUIRED of MySQL */
+    ACCOUNT_LOCKED_MYSQL = 3118,
+    CONNECTION_KILLED_MARIADB = 1927,
+};
+
+#define NOT_REACHED                                                                              \
+    "does the server run, does it listen on this address (bind_address), does a firewall stand " \
+    "between?"
+
+struct advice {
+    unsigned source_errno;
+    bool retryable;
+    const char *part; /* of the error's text; NULL: any */
+    const char *text;
+};
+
+/* The first that fits counts. */
+static const struct advice advices[] = {
+    {ER_ACCESS_DENIED_ERROR, false, NULL,
+     "check mysql.user and mysql.password, that the account may come from this machine, and "
+     "whether it "
+     "requires TLS (mysql.tls)"},
+    {ER_DBACCESS_DENIED_ERROR, false, NULL, "grant the account SELECT on this schema"},
+    {ER_TABLEACCESS_DENIED_ERROR, false, NULL, "grant the account SELECT on this table"},
+    {ER_COLUMNACCESS_DENIED_ERROR, false, NULL, "grant the account SELECT on the whole table"},
+    {ER_SPECIFIC_ACCESS_DENIED_ERROR, false, NULL, "grant the account the privilege named"},
+    {ER_HOST_NOT_PRIVILEGED, false, NULL, "create the account for this machine's address"},
+    {ER_HOST_IS_BLOCKED, false, NULL, "run FLUSH HOSTS on the server"},
+    {ER_CON_COUNT_ERROR, true, NULL, "the server has no connection left: raise max_connections"},
+    {ER_TOO_MANY_USER_CONNECTIONS, true, NULL, "the account has no connection left"},
+    {ER_NOT_SUPPORTED_AUTH_MODE, false, NULL,
+     "change the account's authentication plugin, for example to caching_sha2_password"},
+    {ER_MUST_CHANGE_PASSWORD_LOGIN, false, NULL, "the password has expired: set a new one"},
+    {ER_MUST_CHANGE_PASSWORD, false, NULL, "the password has expired: set a new one"},
+    {ACCOUNT_LOCKED_MYSQL, false, NULL, "unlock it: ALTER USER ... ACCOUNT UNLOCK"},
+    {ER_ACCOUNT_HAS_BEEN_LOCKED, false, NULL, "unlock it: ALTER USER ... ACCOUNT UNLOCK"},
+    {SECURE_TRANSPORT_REQUIRED, false, NULL,
+     "the server takes only TLS connections: set mysql.tls to required, verify-ca or "
+     "verify-identity"},
+    {CR_SSL_CONNECTION_ERROR, false, "server does not support it",
+     "switch TLS on in the server, or set mysql.tls to preferred or disabled"},
+    {CR_SSL_CONNECTION_ERROR, false, "Validation of SSL server certificate failed",
+     "the certificate is made for another name: connect by its name, or set mysql.tls to "
+     "verify-ca"},
+    {CR_SSL_CONNECTION_ERROR, false, "no certificate or crl found",
+     "mysql.tls-ca is not a file with certificates (PEM)"},
+    {CR_SSL_CONNECTION_ERROR, false, "certificate",
+     "the server's certificate is not signed by an authority known here: name it by mysql.tls-ca, "
+     "or "
+     "set mysql.tls to required without mysql.tls-ca to go on unchecked"},
+    {CR_SSL_CONNECTION_ERROR, true, "timed out", NULL},
+    {CR_SSL_CONNECTION_ERROR, true, "reset by peer", NULL},
+    {CR_SSL_CONNECTION_ERROR, true, "unexpected eof", NULL},
+    {CR_SSL_CONNECTION_ERROR, false, NULL, "check mysql.tls-ca, mysql.tls-cert and mysql.tls-key"},
+    {CR_AUTH_PLUGIN_CANNOT_LOAD, false, NULL,
+     "the client library has no such authentication plugin: install it, or change the account's "
+     "plugin"},
+    {CR_UNKNOWN_HOST, true, NULL, "check mysql.host"},
+    {CR_CONNECTION_ERROR, true, "socket", "does the server run, and is this its socket?"},
+    {CR_CONNECTION_ERROR, true, NULL, NOT_REACHED},
+    {CR_CONN_HOST_ERROR, true, NULL, NOT_REACHED},
+    {ER_SERVER_SHUTDOWN, true, NULL, "the server is shutting down"},
+    {CR_SERVER_GONE_ERROR, true, NULL, NULL},
+    {CR_SERVER_LOST, true, NULL, NULL},
+    {CR_SERVER_LOST_EXTENDED, true, NULL, NULL},
+    {CR_IPSOCK_ERROR, true, NULL, NULL},
+    {ER_NET_READ_ERROR_FROM_PIPE, true, NULL, NULL},
+    {ER_NET_READ_ERROR, true, NULL, NULL},
+    {ER_NET_READ_INTERRUPTED, true, NULL, NULL},
+    {ER_NET_ERROR_ON_WRITE, true, NULL, NULL},
+    {ER_NET_WRITE_INTERRUPTED, true, NULL, NULL},
+    {ER_NET_PACKETS_OUT_OF_ORDER, true, NULL, NULL},
+    {CONNECTION_KILLED_MARIADB, true, NULL, NULL},
+    {ER_LOCK_WAIT_TIMEOUT, true, NULL, NULL},
+    {ER_LOCK_DEADLOCK, true, NULL, NULL},
+};
+
+static const struct advice *find_advice(unsigned number, const char *text)
+{
+    for (size_t i = 0; i < sizeof advices / sizeof advices[0]; i++) {
+        if (advices[i].source_errno == number &&
+            (advices[i].part == NULL || strstr(text, advices[i].part) != NULL)) {
+            return &advices[i];
+        }
+    }
+    return NULL;
+}
+
+enum err_code mysql_conn_error(struct mysql_conn *c, const char *doing, struct err *e)
+{
+    unsigned number = mysql_errno(c->mysql);
+    const char *text = mysql_error(c->mysql);
+    bool network = number == CR_SSL_CONNECTION_ERROR && c->connected;
+    const struct advice *found = network ? NULL : find_advice(number, text);
+    bool retryable = network || (found != NULL && found->retryable);
+    bool explained = found != NULL && found->text != NULL;
+    enum err_code code = retryable ? ERR_IO : ERR_SOURCE;
+
+    if (number == CR_OUT_OF_MEMORY) {
+        return err_nomem(e);
+    }
+    (void)err_set(e, code, "%s: %s (error %u)%s%s", doing, text, number, explained ? "; " : "",
+                  explained ? found->text : "");
+    if (e != NULL) {
+        e->source_errno = number;
+        e->retryable = retryable;
+    }
+    return code;
+}

@@ -1,0 +1,351 @@
+/*
+ * Rows event body:
+ *
+ *   table_id    6
+ *   flags       2          bit 0: last of its statement
+ *   extra       v2 only    length 2 (its own bytes counted), then chunks of partitions or NDB
+ *   columns     lenenc
+ *   present     bits of the image, first column in the lowest bit; UPDATE: before, then after
+ *   rows        until the end; UPDATE: before image, after image
+ *
+ * Image: one bit per present column, 1 = NULL; then the values that are not NULL.
+ */
+#include "mysql/row_image.h"
+
+#include <stdlib.h>
+
+#include "mysql/row_plan_int.h"
+
+#define FLAG_STMT_END 1u
+
+/* The id of an event that only ends a statement. */
+#define TABLE_ID_DUMMY 0xFFFFFFu
+
+/* Scratch larger than this is given back before the next event. */
+#define SCRATCH_KEPT_BYTES ((size_t)1 << 20)
+
+static inline bool bit_at(const uint8_t *bits, uint32_t i)
+{
+    return (bits[i / 8] >> (i % 8) & 1) != 0;
+}
+
+struct rows_head {
+    uint64_t table_id;
+    uint16_t flags;
+    enum row_change change;
+    bool v2;
+};
+
+static bool change_from_wire(uint8_t type, struct rows_head *out)
+{
+    switch (type) {
+    case BINLOG_EVENT_WRITE_ROWS_V1:
+    case BINLOG_EVENT_WRITE_ROWS:
+        out->change = ROW_INSERT;
+        break;
+    case BINLOG_EVENT_UPDATE_ROWS_V1:
+    case BINLOG_EVENT_UPDATE_ROWS:
+        out->change = ROW_UPDATE;
+        break;
+    case BINLOG_EVENT_DELETE_ROWS_V1:
+    case BINLOG_EVENT_DELETE_ROWS:
+        out->change = ROW_DELETE;
+        break;
+    default:
+        return false;
+    }
+    out->v2 = type >= BINLOG_EVENT_WRITE_ROWS;
+    return true;
+}
+
+static enum err_code read_head(uint8_t type, struct bytes_reader *in, struct rows_head *out,
+                               struct err *e)
+{
+    if (!change_from_wire(type, out)) {
+        return err_set(e, ERR_UNSUPPORTED, "event type %u holds no rows", type);
+    }
+    out->table_id = bytes_u48le(in);
+    out->flags = bytes_u16le(in);
+    if (out->v2) {
+        uint16_t extra = bytes_u16le(in);
+
+        if (extra < 2) {
+            bytes_fail(in);
+        }
+        bytes_skip(in, (size_t)(extra - 2));
+    }
+    if (bytes_failed(in)) {
+        return err_set(e, ERR_CORRUPT, "rows event: it ends within its header");
+    }
+    return ERR_OK;
+}
+
+enum err_code rows_event_table_id(uint8_t type, struct span body, uint64_t *table_id, struct err *e)
+{
+    struct bytes_reader in;
+    struct rows_head head = {0};
+
+    bytes_reader_init(&in, body);
+    ERR_TRY(read_head(type, &in, &head, e));
+    *table_id = head.table_id;
+    return ERR_OK;
+}
+
+void row_reader_init(struct row_reader *r)
+{
+    *r = (struct row_reader){0};
+    bytes_reader_init(&r->in, (struct span){NULL, 0});
+    charset_converter_init(&r->charsets);
+}
+
+void row_reader_deinit(struct row_reader *r)
+{
+    free(r->before);
+    free(r->after);
+    buf_deinit(&r->scratch);
+    buf_deinit(&r->json);
+    charset_converter_deinit(&r->charsets);
+    row_reader_init(r);
+}
+
+static enum err_code grow_values(struct row_reader *r, uint32_t count, struct err *e)
+{
+    if (count <= r->capacity) {
+        return ERR_OK;
+    }
+    free(r->before);
+    free(r->after);
+    r->before = calloc(count, sizeof *r->before);
+    r->after = calloc(count, sizeof *r->after);
+    r->capacity = r->before != NULL && r->after != NULL ? count : 0;
+    return r->capacity == 0 ? err_nomem(e) : ERR_OK;
+}
+
+static enum err_code missing(const struct column_def *column, struct err *e)
+{
+    if (column->generated) {
+        return err_set(e, ERR_UNSUPPORTED,
+                       "row image is not full: generated column '%s' is missing, which MariaDB "
+                       "logs for inserts only",
+                       column->name);
+    }
+    return err_set(e, ERR_UNSUPPORTED,
+                   "row image is not full: set binlog_row_image=FULL (column '%s' is missing)",
+                   column->name);
+}
+
+/*
+ * What is not logged must be known otherwise: an UPDATE leaves as it was what its after image
+ * lacks, but for generated columns, which follow others.
+ */
+static enum err_code check_present(struct row_reader *r, const uint8_t *before,
+                                   const uint8_t *after, struct err *e)
+{
+    r->before_present = NULL;
+    r->after_present = NULL;
+    for (uint32_t i = 0; i < r->plan->def->column_count; i++) {
+        const struct column_def *column = &r->plan->def->columns[i];
+
+        bool logged = bit_at(before, i) && (bit_at(after, i) || !column->generated);
+
+        if (!logged && !(column->generated && r->generated_optional)) {
+            return missing(column, e);
+        }
+        r->before_present = bit_at(before, i) ? r->before_present : before;
+        r->after_present = bit_at(after, i) ? r->after_present : after;
+    }
+    return ERR_OK;
+}
+
+static enum err_code read_columns(struct row_reader *r, struct err *e)
+{
+    uint32_t count = r->plan->def->column_count;
+    uint64_t width = bytes_lenenc(&r->in);
+    size_t bitmap_bytes = (count + 7u) / 8;
+
+    if (bytes_failed(&r->in) || width != count) {
+        return err_set(e, ERR_CORRUPT,
+                       "rows event: it does not have the %u columns of its table map", count);
+    }
+    const uint8_t *before = bytes_take(&r->in, bitmap_bytes);
+    const uint8_t *after = r->change == ROW_UPDATE ? bytes_take(&r->in, bitmap_bytes) : before;
+
+    if (before == NULL || after == NULL) {
+        return err_set(e, ERR_CORRUPT, "rows event: it ends within its header");
+    }
+    ERR_TRY(check_present(r, before, after, e));
+    return grow_values(r, count, e);
+}
+
+static enum err_code start(struct row_reader *r, uint8_t event_type, struct err *e)
+{
+    struct rows_head head = {0};
+
+    ERR_TRY(read_head(event_type, &r->in, &head, e));
+    r->change = head.change;
+    r->stmt_end = (head.flags & FLAG_STMT_END) != 0;
+    r->column_count = 0;
+    if (head.table_id == TABLE_ID_DUMMY) {
+        bytes_skip(&r->in, bytes_left(&r->in));
+        return ERR_OK;
+    }
+    ERR_TRY(read_columns(r, e));
+    r->column_count = r->plan->def->column_count;
+    return ERR_OK;
+}
+
+enum err_code row_reader_start(struct row_reader *r, const struct row_plan *plan,
+                               uint8_t event_type, struct span body, struct err *e)
+{
+    r->plan = plan;
+    bytes_reader_init(&r->in, body);
+    buf_shrink(&r->scratch, SCRATCH_KEPT_BYTES);
+    buf_shrink(&r->json, SCRATCH_KEPT_BYTES);
+    enum err_code rc = start(r, event_type, e);
+
+    if (rc != ERR_OK) {
+        bytes_fail(&r->in);
+        if (rc != ERR_NOMEM && plan != NULL) {
+            err_wrap(e, "%s.%s", plan->def->schema, plan->def->name);
+        }
+    }
+    return rc;
+}
+
+static enum err_code fail_column(struct row_reader *r, const struct row_op *op, struct err *e)
+{
+    const struct table_def *def = r->plan->def;
+    enum err_code rc = err_wrap(e, "%s.%s column '%s'", def->schema, def->name,
+                                def->columns[op - r->plan->ops].name);
+
+    bytes_fail(&r->in);
+    return e == NULL ? ERR_CORRUPT : rc;
+}
+
+static enum err_code fail_row(struct row_reader *r, struct err *e)
+{
+    bytes_fail(&r->in);
+    return err_set(e, ERR_CORRUPT, "%s.%s: a row ends within its NULL bits", r->plan->def->schema,
+                   r->plan->def->name);
+}
+
+static enum err_code read_image(struct row_reader *r, struct value *values, struct err *e)
+{
+    uint32_t count = r->column_count;
+    const struct row_op *op = r->plan->ops;
+    const uint8_t *nulls = bytes_take(&r->in, (count + 7u) / 8);
+
+    if (nulls == NULL) {
+        return fail_row(r, e);
+    }
+    for (uint32_t i = 0; i < count; i++, op++) {
+        if (bit_at(nulls, i)) {
+            values[i].kind = VALUE_NULL;
+            continue;
+        }
+        enum err_code rc = op->decode(r, op, &values[i], e);
+        if (rc != ERR_OK) {
+            (void)fail_column(r, op, e);
+            return rc;
+        }
+    }
+    return ERR_OK;
+}
+
+/* The NULL bits of an image that has the columns of `present`. */
+static const uint8_t *take_nulls(struct row_reader *r, const uint8_t *present)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < r->column_count; i++) {
+        n += bit_at(present, i) ? 1u : 0u;
+    }
+    return bytes_take(&r->in, (n + 7u) / 8);
+}
+
+/* The columns that are not present are those of missing_from; without it NULL. */
+static enum err_code read_partial_image(struct row_reader *r, const uint8_t *present,
+                                        const struct value *missing_from, struct value *values,
+                                        struct err *e)
+{
+    const struct row_op *op = r->plan->ops;
+    const uint8_t *nulls = take_nulls(r, present);
+    uint32_t at = 0;
+
+    if (nulls == NULL) {
+        return fail_row(r, e);
+    }
+    for (uint32_t i = 0; i < r->column_count; i++, op++) {
+        values[i].kind = VALUE_NULL;
+        if (!bit_at(present, i)) {
+            if (missing_from != NULL) {
+                values[i] = missing_from[i];
+            }
+            continue;
+        }
+        if (bit_at(nulls, at++)) {
+            continue;
+        }
+        enum err_code rc = op->decode(r, op, &values[i], e);
+        if (rc != ERR_OK) {
+            (void)fail_column(r, op, e);
+            return rc;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code read_before(struct row_reader *r, struct err *e)
+{
+    return r->before_present == NULL ? read_image(r, r->before, e)
+                                     : read_partial_image(r, r->before_present, NULL, r->before, e);
+}
+
+static enum err_code read_inserted(struct row_reader *r, struct err *e)
+{
+    return r->after_present == NULL ? read_image(r, r->after, e)
+                                    : read_partial_image(r, r->after_present, NULL, r->after, e);
+}
+
+static enum err_code skip_before(struct row_reader *r, struct err *e)
+{
+    const uint8_t *present = r->before_present;
+    const struct row_op *op = r->plan->ops;
+    const uint8_t *nulls =
+        present == NULL ? bytes_take(&r->in, (r->column_count + 7u) / 8) : take_nulls(r, present);
+    uint32_t at = 0;
+
+    if (nulls == NULL) {
+        return fail_row(r, e);
+    }
+    for (uint32_t i = 0; i < r->column_count; i++, op++) {
+        if ((present != NULL && !bit_at(present, i)) || bit_at(nulls, at++)) {
+            continue;
+        }
+        bytes_skip(&r->in, op->prefixed ? (size_t)bytes_uint_le(&r->in, op->bytes) : op->bytes);
+        if (bytes_failed(&r->in)) {
+            (void)err_set(e, ERR_CORRUPT, "the row ends within the value");
+            return fail_column(r, op, e);
+        }
+    }
+    return ERR_OK;
+}
+
+enum err_code row_reader_next(struct row_reader *r, bool want_before, struct err *e)
+{
+    buf_reset(&r->scratch);
+    switch (r->change) {
+    case ROW_INSERT:
+        return read_inserted(r, e);
+    case ROW_DELETE:
+        return read_before(r, e);
+    case ROW_UPDATE:
+        if (r->after_present != NULL) {
+            ERR_TRY(read_before(r, e));
+            return read_partial_image(r, r->after_present, r->before, r->after, e);
+        }
+        ERR_TRY(want_before ? read_before(r, e) : skip_before(r, e));
+        return read_image(r, r->after, e);
+    }
+    return ERR_OK;
+}

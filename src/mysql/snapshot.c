@@ -1,0 +1,320 @@
+#include "mysql/snapshot.h"
+
+#include <mysqld_error.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "mysql/conn_int.h"
+
+#define FILE_START 4u
+
+void low_watermark_deinit(struct low_watermark *w)
+{
+    gtid_set_free(w->gtids);
+    *w = (struct low_watermark){0};
+}
+
+/* ---- where the binlog ends ---- */
+
+enum { STATUS_FILE = 0, STATUS_POSITION = 1, STATUS_GTIDS = 4 };
+
+struct status {
+    struct binlog_position position;
+    struct buf gtids; /* text; MySQL */
+};
+
+static enum err_code set_position(struct binlog_position *out, struct span file, struct span offset,
+                                  struct err *e)
+{
+    if (file.len == 0 || file.len >= sizeof out->file || !str_to_u64(offset, &out->offset)) {
+        return err_set(e, ERR_SOURCE, "the server gives '%.*s' and '%.*s' as its binlog position",
+                       (int)(file.len > 80 ? 80 : file.len), (const char *)file.data,
+                       (int)(offset.len > 40 ? 40 : offset.len), (const char *)offset.data);
+    }
+    memcpy(out->file, file.data, file.len);
+    out->file[file.len] = '\0';
+    return ERR_OK;
+}
+
+static enum err_code take_status(void *ctx, const struct mysql_row *row, struct err *e)
+{
+    struct status *s = ctx;
+
+    if (row->column_count <= STATUS_POSITION) {
+        return err_set(e, ERR_SOURCE, "the server's binlog status has %u columns",
+                       row->column_count);
+    }
+    if (row->column_count > STATUS_GTIDS) {
+        buf_append_span(&s->gtids, row->columns[STATUS_GTIDS]);
+    }
+    return set_position(&s->position, row->columns[STATUS_FILE], row->columns[STATUS_POSITION], e);
+}
+
+/* One row, so position and GTIDs are of one moment. The statement's name differs between versions.
+ */
+static enum err_code read_status(struct mysql_conn *c, struct status *out, struct err *e)
+{
+    bool mariadb = mysql_conn_server(c)->is_mariadb;
+    const char *first = mariadb ? "SHOW MASTER STATUS" : "SHOW BINARY LOG STATUS";
+    const char *second = mariadb ? "SHOW BINLOG STATUS" : "SHOW MASTER STATUS";
+    struct err mine = {0};
+
+    if (!mysql_conn_server(c)->log_bin) {
+        return err_set(e, ERR_SOURCE,
+                       "the source writes no binlog (log_bin is OFF): start it with --log-bin");
+    }
+    enum err_code rc = mysql_query_rows(c, first, take_status, out, &mine);
+
+    if (rc == ERR_SOURCE && mine.source_errno == ER_PARSE_ERROR) {
+        rc = mysql_query_rows(c, second, take_status, out, &mine);
+    }
+    if (rc != ERR_OK) {
+        if (e != NULL) {
+            *e = mine;
+        }
+        return rc;
+    }
+    return out->position.file[0] == '\0'
+               ? err_set(e, ERR_SOURCE, "the source has no binlog, although log_bin is ON")
+               : ERR_OK;
+}
+
+static enum err_code parse_gtids(struct buf *text, enum gtid_flavor flavor, struct gtid_set **out,
+                                 struct err *e)
+{
+    const char *gtids = buf_cstr(text);
+
+    return gtids == NULL ? buf_check(text, e, "GTID set") : gtid_set_parse(gtids, flavor, out, e);
+}
+
+struct mariadb_position {
+    struct buf text;
+    bool found;
+};
+
+static enum err_code take_gtid_position(void *ctx, const struct mysql_row *row, struct err *e)
+{
+    struct mariadb_position *p = ctx;
+
+    (void)e;
+    p->found = row->columns[0].data != NULL;
+    buf_append_span(&p->text, row->columns[0]);
+    return ERR_OK;
+}
+
+/* MariaDB: the GTID position that belongs to a file and offset. */
+static enum err_code read_mariadb_gtids(struct mysql_conn *c, const struct binlog_position *at,
+                                        struct gtid_set **out, struct err *e)
+{
+    struct buf sql = {0};
+    struct mariadb_position p = {{0}, false};
+
+    buf_append_str(&sql, "SELECT BINLOG_GTID_POS(");
+    mysql_quote_text(&sql, at->file);
+    buf_printf(&sql, ", %llu)", (unsigned long long)at->offset);
+    const char *text = buf_cstr(&sql);
+    enum err_code rc = text == NULL ? buf_check(&sql, e, "a query")
+                                    : mysql_query_rows(c, text, take_gtid_position, &p, e);
+
+    if (rc == ERR_OK && !p.found) {
+        rc = err_set_retryable(e, ERR_SOURCE, "the source knows no GTID position for %s:%llu",
+                               at->file, (unsigned long long)at->offset);
+    }
+    if (rc == ERR_OK) {
+        rc = parse_gtids(&p.text, GTID_FLAVOR_MARIADB, out, e);
+    }
+    buf_deinit(&p.text);
+    buf_deinit(&sql);
+    return rc;
+}
+
+enum err_code snapshot_current_position(struct mysql_conn *c, struct low_watermark *out,
+                                        struct err *e)
+{
+    const struct mysql_server *server = mysql_conn_server(c);
+    struct status s = {.position = {.offset = 0}};
+    struct gtid_set *gtids = NULL;
+    enum err_code rc = read_status(c, &s, e);
+
+    if (rc == ERR_OK && server->is_mariadb) {
+        rc = read_mariadb_gtids(c, &s.position, &gtids, e);
+    } else if (rc == ERR_OK && server->gtid_enabled) {
+        rc = parse_gtids(&s.gtids, GTID_FLAVOR_MYSQL, &gtids, e);
+    }
+    buf_deinit(&s.gtids);
+    if (rc != ERR_OK) {
+        err_wrap(e, "reading the source's binlog position");
+        return rc;
+    }
+    *out = (struct low_watermark){s.position, gtids};
+    return ERR_OK;
+}
+
+/* ---- low watermarks ---- */
+
+struct next_file {
+    const char *old;
+    bool old_seen;
+    struct binlog_position found; /* the file behind old */
+};
+
+static enum err_code take_next_file(void *ctx, const struct mysql_row *row, struct err *e)
+{
+    struct next_file *f = ctx;
+
+    if (f->old_seen && f->found.file[0] == '\0') {
+        return set_position(&f->found, row->columns[0], span_str("4"), e);
+    }
+    f->old_seen = f->old_seen || span_eq_str(row->columns[0], f->old);
+    return ERR_OK;
+}
+
+/*
+ * Without GTIDs: the position that the server tells may lie behind transactions that a read cannot
+ * see yet. Opening a new file waits for all commits; whatever opens another one behind ours does no
+ * harm, so the file that follows the old one is the mark.
+ */
+static enum err_code mark_by_new_file(struct mysql_conn *c, struct low_watermark *out,
+                                      struct err *e)
+{
+    struct status before = {.position = {.offset = 0}};
+    struct err mine = {0};
+    enum err_code rc = read_status(c, &before, e);
+    struct next_file next = {.old = before.position.file};
+
+    buf_deinit(&before.gtids);
+    ERR_TRY(rc);
+    rc = mysql_exec(c, &mine, "FLUSH BINARY LOGS");
+    if (rc != ERR_OK) {
+        if (mine.source_errno == ER_SPECIFIC_ACCESS_DENIED_ERROR) {
+            return err_set(e, ERR_SOURCE,
+                           "a copy needs a safe start: either switch GTIDs on (gtid_mode=ON, "
+                           "enforce_gtid_consistency=ON), or GRANT RELOAD ON *.* TO the account");
+        }
+        if (e != NULL) {
+            *e = mine;
+        }
+        return rc;
+    }
+    ERR_TRY(mysql_query_rows(c, "SHOW BINARY LOGS", take_next_file, &next, e));
+    if (next.found.file[0] == '\0') {
+        return err_set_retryable(e, ERR_SOURCE, "the source has no binlog file behind %s",
+                                 next.old);
+    }
+    *out = (struct low_watermark){next.found, NULL};
+    out->position.offset = FILE_START;
+    return ERR_OK;
+}
+
+struct row_count {
+    unsigned rows;
+};
+
+static enum err_code count_row(void *ctx, const struct mysql_row *row, struct err *e)
+{
+    struct row_count *n = ctx;
+
+    (void)row;
+    (void)e;
+    n->rows++;
+    return ERR_OK;
+}
+
+/*
+ * What was prepared before the mark and commits after it is in neither: its rows lie before the
+ * mark, and a read does not see them. The account may lack the privilege to look (MySQL:
+ * XA_RECOVER_ADMIN).
+ */
+static enum err_code refuse_prepared_xa(struct mysql_conn *c, struct err *e)
+{
+    struct row_count n = {0};
+    struct err mine = {0};
+    enum err_code rc = mysql_query_rows(c, "XA RECOVER", count_row, &n, &mine);
+
+    if (rc == ERR_SOURCE && (mine.source_errno == ER_XAER_RMERR ||
+                             mine.source_errno == ER_SPECIFIC_ACCESS_DENIED_ERROR)) {
+        return ERR_OK;
+    }
+    if (rc != ERR_OK) {
+        if (e != NULL) {
+            *e = mine;
+        }
+        return rc;
+    }
+    return n.rows == 0
+               ? ERR_OK
+               : err_set_retryable(e, ERR_SOURCE,
+                                   "prepared XA transactions are open (%u): a copy would miss "
+                                   "them; commit or roll them back (XA RECOVER shows them)",
+                                   n.rows);
+}
+
+static enum err_code begin_mysql(struct mysql_conn *c, struct low_watermark *out, struct err *e)
+{
+    ERR_TRY(mysql_conn_server(c)->gtid_enabled ? snapshot_current_position(c, out, e)
+                                               : mark_by_new_file(c, out, e));
+    ERR_TRY(refuse_prepared_xa(c, e));
+    return mysql_exec(c, e, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
+}
+
+static enum err_code take_snapshot_status(void *ctx, const struct mysql_row *row, struct err *e)
+{
+    struct binlog_position *at = ctx;
+    struct span name = row->columns[0];
+    struct span value = row->columns[1];
+
+    if (span_ieq_str(name, "Binlog_snapshot_file") && value.len < sizeof at->file) {
+        memcpy(at->file, value.data, value.len);
+        at->file[value.len] = '\0';
+    } else if (span_ieq_str(name, "Binlog_snapshot_position") && !str_to_u64(value, &at->offset)) {
+        return err_set(e, ERR_SOURCE, "Binlog_snapshot_position is no number");
+    }
+    return ERR_OK;
+}
+
+static enum err_code begin_mariadb(struct mysql_conn *c, struct low_watermark *out, struct err *e)
+{
+    struct binlog_position at = {.offset = 0};
+
+    /* On both sides of the snapshot's moment, for there is no order between the two. */
+    ERR_TRY(refuse_prepared_xa(c, e));
+    ERR_TRY(mysql_exec(c, e, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"));
+    ERR_TRY(refuse_prepared_xa(c, e));
+    ERR_TRY(
+        mysql_query_rows(c, "SHOW STATUS LIKE 'Binlog_snapshot_%'", take_snapshot_status, &at, e));
+    if (at.file[0] == '\0') {
+        return err_set(e, ERR_SOURCE,
+                       "the source tells no Binlog_snapshot_file: is its binlog on?");
+    }
+    out->position = at;
+    return read_mariadb_gtids(c, &at, &out->gtids, e);
+}
+
+enum err_code snapshot_begin(struct mysql_conn *c, struct low_watermark *out, struct err *e)
+{
+    struct low_watermark mark = {.gtids = NULL};
+
+    if (!mysql_conn_server(c)->log_bin) {
+        return err_set(e, ERR_SOURCE,
+                       "the source writes no binlog (log_bin is OFF): start it with --log-bin");
+    }
+    enum err_code rc =
+        mysql_conn_server(c)->is_mariadb ? begin_mariadb(c, &mark, e) : begin_mysql(c, &mark, e);
+
+    if (rc != ERR_OK) {
+        low_watermark_deinit(&mark);
+        err_wrap(e, "starting a copy");
+        if (snapshot_end(c, NULL) != ERR_OK) {
+            /* The connection is broken: the first failure says more. */
+        }
+        return rc;
+    }
+    *out = mark;
+    return ERR_OK;
+}
+
+enum err_code snapshot_end(struct mysql_conn *c, struct err *e)
+{
+    return mysql_exec(c, e, "COMMIT");
+}
