@@ -1,0 +1,175 @@
+#include "parquet/hybrid.h"
+
+/* Shorter runs cost readers more than they save. */
+#define RUN_MIN 16u
+
+unsigned hybrid_width(uint32_t max)
+{
+    unsigned width = 1;
+
+    while (width < 32 && max >> width != 0) {
+        width++;
+    }
+    return width;
+}
+
+void hybrid_encode_run(uint32_t value, uint32_t count, unsigned width, struct buf *out)
+{
+    buf_varint(out, (uint64_t)count << 1);
+    buf_append(out, &value, (width + 7) / 8);
+}
+
+static uint32_t run_length(const uint32_t *values, uint32_t count)
+{
+    uint32_t n = 1;
+
+    while (n < count && values[n] == values[0]) {
+        n++;
+    }
+    return n;
+}
+
+static bool long_run(const uint32_t *values, uint32_t count)
+{
+    if (count < RUN_MIN) {
+        return false;
+    }
+    for (uint32_t i = 1; i < RUN_MIN; i++) {
+        if (values[i] != values[0]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void pack(const uint32_t *values, uint32_t count, unsigned width, struct buf *out)
+{
+    uint32_t groups = (count + 7) / 8;
+
+    buf_varint(out, (uint64_t)groups << 1 | 1);
+    uint8_t *p = buf_reserve(out, (size_t)groups * width + 8);
+    uint64_t bits = 0;
+    unsigned have = 0;
+    size_t n = 0;
+
+    if (p == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < groups * 8; i++) {
+        bits |= (uint64_t)(i < count ? values[i] : 0) << have;
+        have += width;
+        while (have >= 8) {
+            p[n++] = (uint8_t)bits;
+            bits >>= 8;
+            have -= 8;
+        }
+    }
+    out->len += n;
+}
+
+void hybrid_encode(const uint32_t *values, uint32_t count, unsigned width, struct buf *out)
+{
+    uint32_t i = 0;
+
+    while (i < count) {
+        if (long_run(values + i, count - i)) {
+            uint32_t n = run_length(values + i, count - i);
+
+            hybrid_encode_run(values[i], n, width, out);
+            i += n;
+            continue;
+        }
+        uint32_t end = i + 8;
+
+        /* Packed values come in groups of 8, so a run can only begin on a group's border. */
+        while (end < count && !long_run(values + end, count - end)) {
+            end += 8;
+        }
+        if (end > count) {
+            end = count;
+        }
+        pack(values + i, end - i, width, out);
+        i = end;
+    }
+}
+
+void hybrid_encode_levels(const uint8_t *levels, uint32_t count, struct buf *out)
+{
+    uint32_t groups = (count + 7) / 8;
+
+    buf_varint(out, (uint64_t)groups << 1 | 1);
+    uint8_t *p = buf_reserve(out, groups);
+
+    if (p == NULL) {
+        return;
+    }
+    memset(p, 0, groups);
+    for (uint32_t i = 0; i < count; i++) {
+        p[i / 8] |= (uint8_t)((levels[i] & 1) << (i % 8));
+    }
+    out->len += groups;
+}
+
+static void unpack(struct span bytes, unsigned width, uint32_t count, uint32_t *out)
+{
+    uint64_t bits = 0;
+    unsigned have = 0;
+    size_t at = 0;
+    uint32_t mask = width == 32 ? UINT32_MAX : ((uint32_t)1 << width) - 1;
+
+    for (uint32_t i = 0; i < count; i++) {
+        while (have < width) {
+            bits |= (uint64_t)bytes.data[at++] << have;
+            have += 8;
+        }
+        out[i] = (uint32_t)bits & mask;
+        bits >>= width;
+        have -= width;
+    }
+}
+
+enum err_code hybrid_decode(struct bytes_reader *in, unsigned width, uint32_t count, uint32_t *out,
+                            struct err *e)
+{
+    uint32_t done = 0;
+
+    if (width > 32) {
+        return err_set(e, ERR_CORRUPT, "Parquet: values of %u bits", width);
+    }
+    while (done < count) {
+        uint64_t header = bytes_varint(in);
+        uint64_t n = header >> 1;
+
+        if (bytes_failed(in) || n == 0) {
+            return err_set(e, ERR_CORRUPT, "Parquet: levels or ids end early");
+        }
+        if ((header & 1) == 0) {
+            uint32_t value = (uint32_t)bytes_uint_le(in, (width + 7) / 8);
+            uint32_t take = n > count - done ? count - done : (uint32_t)n;
+
+            for (uint32_t i = 0; i < take; i++) {
+                out[done + i] = value;
+            }
+            done += take;
+        } else {
+            /* The last group may be cut short by writers that leave padding out. */
+            uint64_t values = n > UINT32_MAX / 8 ? UINT32_MAX : n * 8;
+            uint32_t take = values > count - done ? count - done : (uint32_t)values;
+            uint64_t need = ((uint64_t)take * width + 7) / 8;
+            uint64_t whole = n > SIZE_MAX / 32 ? SIZE_MAX : n * width;
+            struct span bytes =
+                bytes_span(in, whole <= bytes_left(in) ? (size_t)whole : bytes_left(in));
+
+            if (bytes.len < need) {
+                bytes_fail(in);
+            } else {
+                unpack(bytes, width, take, out + done);
+            }
+            done += take;
+        }
+        if (bytes_failed(in)) {
+            return err_set(e, ERR_CORRUPT, "Parquet: levels or ids end early");
+        }
+    }
+    return ERR_OK;
+}
