@@ -1,9 +1,10 @@
 /*
  * catalog.h - which tables exist and which metadata file is current; and the commit of a change.
  *
- * A backend does three things: name lookup, creation, and an atomic swap from one metadata to the next.
- * catalog_commit() does the rest: it builds the snapshot on the current metadata, asks the caller's
- * check on every attempt, swaps, retries on conflict, and settles attempts whose outcome is unknown.
+ * A backend does three things: name lookup, creation, and an atomic swap from one metadata to the
+ * next. catalog_commit() does the rest: it builds the snapshot on the current metadata, asks the
+ * caller's check on every attempt, swaps, retries on conflict, and settles attempts whose outcome
+ * is unknown.
  *
  * Spec: Apache Iceberg table spec, "Optimistic Concurrency"; the SQLite backend keeps the layout of
  * PyIceberg's SqlCatalog and Java's JdbcCatalog (schema V1, V0 tolerated).
@@ -15,6 +16,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/rand.h"
+#include "iceberg/commit.h"
 #include "iceberg/data_file.h"
 #include "iceberg/metadata.h"
 #include "iceberg/schema.h"
@@ -39,15 +41,17 @@ void catalog_table_deinit(struct catalog_table *t);
 struct catalog_ops {
     enum err_code (*load)(struct catalog *c, struct table_ident id, struct catalog_table *out,
                           struct err *e);
-    /* metadata is the table's first; ERR_EXISTS when the name is taken. Creates the namespace too. */
+    /* metadata is the table's first; ERR_EXISTS when the name is taken. Creates the namespace too.
+     */
     enum err_code (*create)(struct catalog *c, struct table_ident id,
                             const struct iceberg_metadata *metadata, struct err *e);
     /*
-     * Makes `next` current if `base` still is. ERR_CONFLICT: it is not. ERR_UNKNOWN: no definite answer.
-     * On ERR_OK *location_out is the new metadata file's location (malloc'd).
+     * Makes `next` current if `base` still is. ERR_CONFLICT: it is not. ERR_UNKNOWN: no definite
+     * answer. On ERR_OK *location_out is the new metadata file's location (malloc'd).
      */
-    enum err_code (*swap)(struct catalog *c, struct table_ident id, const struct catalog_table *base,
-                          const struct iceberg_metadata *next, char **location_out, struct err *e);
+    enum err_code (*swap)(struct catalog *c, struct table_ident id,
+                          const struct catalog_table *base, const struct iceberg_metadata *next,
+                          char **location_out, struct err *e);
     enum err_code (*list)(struct catalog *c, const char *ns,
                           enum err_code (*each)(void *ctx, struct table_ident id, struct err *e),
                           void *ctx, struct err *e);
@@ -90,8 +94,9 @@ struct catalog_create_options {
 };
 
 /*
- * Creates a format-version 2 table without snapshots, with write.metadata.delete-after-commit.enabled
- * and write.metadata.previous-versions-max set. Errors: ERR_EXISTS.
+ * Creates a format-version 2 table without snapshots, with
+ * write.metadata.delete-after-commit.enabled and write.metadata.previous-versions-max set. Errors:
+ * ERR_EXISTS.
  */
 MUST_USE enum err_code catalog_create(struct catalog *c, struct table_ident id,
                                       const struct catalog_create_options *options, struct err *e);
@@ -102,25 +107,13 @@ enum commit_verdict {
     COMMIT_REFUSE,       /* the check filled *e: stop */
 };
 
-/* How long snapshots stay; calve expires its own as part of committing. */
-struct snapshot_retention {
-    int64_t keep_us;      /* snapshots younger than this stay (thinned, see docs/delivery.md) */
-    uint32_t keep_count;  /* the newest stay in any case */
-};
-
 struct catalog_change {
-    struct iceberg_data_file *const *added; /* not owned */
-    uint32_t added_count;
-    bool replace_all; /* overwrite: every file of the table is removed in the same snapshot */
-    const struct iceberg_property *summary;    /* extra snapshot summary entries */
-    uint32_t summary_count;
-    const struct iceberg_property *properties; /* table properties set in the same swap */
-    uint32_t property_count;
-    struct snapshot_retention retention;
+    struct iceberg_change change;
     /* Asked on every attempt with the metadata the attempt builds on. May be NULL. */
     enum commit_verdict (*check)(void *ctx, const struct iceberg_metadata *current, struct err *e);
     void *check_ctx;
-    /* True: leave off waiting and trying, return ERR_CANCELLED (an UNKNOWN attempt stays unknown). */
+    /* True: leave off waiting and trying, return ERR_CANCELLED (an UNKNOWN attempt stays unknown).
+     */
     bool (*cancelled)(void *ctx);
     void *cancelled_ctx;
 };
@@ -132,11 +125,11 @@ struct catalog_commit_result {
 };
 
 /*
- * Commits one snapshot. Conflicts and unknown outcomes are retried without limit (backoff with jitter,
- * logged) until check refuses or cancelled says so; a definite failure of the store or the catalog that
- * is not retryable returns at once and leaves the table as it was. Nothing is deleted while an attempt is
- * unknown. After success: metadata files and snapshots beyond retention are removed (failures to remove
- * are logged, not returned).
+ * Commits one snapshot. Conflicts and unknown outcomes are retried without limit (backoff with
+ * jitter, logged) until check refuses or cancelled says so; a definite failure of the store or the
+ * catalog that is not retryable returns at once and leaves the table as it was. Nothing is deleted
+ * while an attempt is unknown. After success: metadata files and snapshots beyond retention are
+ * removed (failures to remove are logged, not returned).
  *
  * Errors: ERR_FENCED or whatever check set; ERR_NOT_FOUND table gone; ERR_IO; ERR_CANCELLED.
  */

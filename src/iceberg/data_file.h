@@ -15,10 +15,11 @@
 
 struct iceberg_column_metrics {
     int32_t field_id;
+    /* -1 in the four below: not known (a manifest of another writer may lack any of them). */
     int64_t column_bytes;
     int64_t value_count;
     int64_t null_count;
-    int64_t nan_count; /* -1: not a floating-point column */
+    int64_t nan_count; /* -1 also: not a floating-point column */
     bool has_lower;
     bool has_upper;
     struct span lower; /* single-value serialization, Appendix D; truncate(16) applied */
@@ -39,11 +40,13 @@ struct iceberg_data_file {
 };
 
 /*
- * Takes the metrics of a finished Parquet file over, bounds truncated as mode truncate(16) says: strings
- * to 16 code points, binary to 16 bytes, uppers incremented, others exact. NULL when there is no memory.
+ * Takes the metrics of a finished Parquet file over, bounds truncated as mode truncate(16) says:
+ * strings to 16 code points, binary to 16 bytes, uppers incremented, others exact. NULL when there
+ * is no memory.
  */
 struct iceberg_data_file *iceberg_data_file_new(const char *path, bool has_day, int32_t day,
                                                 const struct parquet_file_info *info);
-void iceberg_data_file_free(struct iceberg_data_file *f);
+struct iceberg_data_file *iceberg_data_file_copy(const struct iceberg_data_file *from);
+void iceberg_data_file_free(struct iceberg_data_file *f); /* NULL is fine */
 
 #endif

@@ -3,9 +3,8 @@
  *
  * The parsed document is kept whole, so that keys this version does not know survive a rewrite.
  *
- * Spec: Apache Iceberg table spec, "Table Metadata" and Appendix C; format version 2 is written, 1 and 2
- * are read.
- * Thread: one at a time.
+ * Spec: Apache Iceberg table spec, "Table Metadata" and Appendix C; format version 2 is written, 1
+ * and 2 are read. Thread: one at a time.
  */
 #ifndef CALVE_ICEBERG_METADATA_H
 #define CALVE_ICEBERG_METADATA_H
@@ -21,7 +20,8 @@ struct iceberg_property {
     const char *value;
 };
 
-/* Errors: ERR_CORRUPT names the key that is missing or wrong; ERR_UNSUPPORTED a format version above 2. */
+/* Errors: ERR_CORRUPT names the key that is missing or wrong; ERR_UNSUPPORTED a format version
+ * above 2. */
 MUST_USE enum err_code iceberg_metadata_parse(struct span json, struct iceberg_metadata **out,
                                               struct err *e);
 void iceberg_metadata_free(struct iceberg_metadata *m);
@@ -31,12 +31,41 @@ MUST_USE enum err_code iceberg_metadata_print(const struct iceberg_metadata *m, 
 /* Pointers returned below live as long as m. */
 const char *iceberg_metadata_location(const struct iceberg_metadata *m);
 const char *iceberg_metadata_uuid(const struct iceberg_metadata *m);
-const char *iceberg_metadata_property(const struct iceberg_metadata *m, const char *key); /* or NULL */
-int64_t iceberg_metadata_snapshot_id(const struct iceberg_metadata *m);                   /* -1: none */
+const char *iceberg_metadata_property(const struct iceberg_metadata *m,
+                                      const char *key);                 /* or NULL */
+int64_t iceberg_metadata_snapshot_id(const struct iceberg_metadata *m); /* -1: none */
 uint32_t iceberg_metadata_snapshot_count(const struct iceberg_metadata *m);
 
 /* The current snapshot's summary entry, or that of any snapshot; NULL when absent. */
 const char *iceberg_metadata_summary(const struct iceberg_metadata *m, int64_t snapshot_id,
                                      const char *key);
+
+bool iceberg_metadata_has_snapshot(const struct iceberg_metadata *m, int64_t snapshot_id);
+
+/* Whether the metadata-log names this file: it has been the current one. */
+bool iceberg_metadata_was_at(const struct iceberg_metadata *m, const char *metadata_location);
+
+int64_t iceberg_metadata_last_updated_ms(const struct iceberg_metadata *m);
+
+/* The folder of metadata files without trailing '/', malloc'd; NULL when there is no memory. */
+char *iceberg_metadata_folder(const struct iceberg_metadata *m);
+
+struct iceberg_table_options {
+    const char *uuid;
+    const char *location; /* no trailing slash */
+    int64_t now_ms;
+    const struct iceberg_schema *schema;
+    struct iceberg_partition partition;
+    const struct iceberg_property *properties; /* all of them */
+    uint32_t property_count;
+};
+
+/* A new table's first metadata: format version 2, no snapshot. Errors: ERR_NOMEM, ERR_CONFIG
+ * (text). */
+MUST_USE enum err_code iceberg_metadata_new(const struct iceberg_table_options *options,
+                                            struct iceberg_metadata **out, struct err *e);
+
+/* Another handle on the same document. NULL when there is no memory. */
+struct iceberg_metadata *iceberg_metadata_share(const struct iceberg_metadata *m);
 
 #endif
