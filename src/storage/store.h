@@ -54,7 +54,8 @@ struct store_reader {
     struct store *store;
 };
 
-/* Local disk; locations are file:///abs/path (file:/abs/path and plain absolute paths are read too). */
+/* Local disk; locations are file:///abs/path (file:/abs/path and plain absolute paths are read
+ * too). */
 MUST_USE enum err_code store_local_new(struct store **out, struct err *e);
 void store_free(struct store *s);
 
@@ -85,7 +86,7 @@ void store_close(struct store_reader *r);
 MUST_USE enum err_code store_remove(struct store *s, const char *location, struct err *e);
 
 /* Every object whose location starts with prefix (a folder's location with a trailing '/'). */
-MUST_USE enum err_code store_list(struct store *s, const char *prefix, store_list_fn *each, void *ctx,
-                                  struct err *e);
+MUST_USE enum err_code store_list(struct store *s, const char *prefix, store_list_fn *each,
+                                  void *ctx, struct err *e);
 
 #endif

@@ -1,0 +1,75 @@
+#include "storage/store.h"
+
+void store_free(struct store *s)
+{
+    if (s != NULL) {
+        s->ops->free(s);
+    }
+}
+
+enum err_code store_put(struct store *s, const char *location, struct span bytes, struct err *e)
+{
+    return s->ops->put(s, location, bytes, e);
+}
+
+enum err_code store_get(struct store *s, const char *location, struct buf *out, struct err *e)
+{
+    return s->ops->get(s, location, out, e);
+}
+
+enum err_code store_create(struct store *s, const char *location, struct store_file **out,
+                           struct err *e)
+{
+    return s->ops->create(s, location, out, e);
+}
+
+enum err_code store_write(struct store_file *f, struct span bytes, struct err *e)
+{
+    return f->store->ops->write(f, bytes, e);
+}
+
+enum err_code store_finish(struct store_file *f, struct err *e)
+{
+    return f->store->ops->finish(f, e);
+}
+
+void store_abandon(struct store_file *f)
+{
+    if (f != NULL) {
+        f->store->ops->abandon(f);
+    }
+}
+
+static enum err_code sink_write(void *ctx, struct span bytes, struct err *e)
+{
+    return store_write(ctx, bytes, e);
+}
+
+struct byte_sink store_file_sink(struct store_file *f)
+{
+    return (struct byte_sink){sink_write, f};
+}
+
+enum err_code store_open(struct store *s, const char *location, struct store_reader **out,
+                         struct byte_source *source, struct err *e)
+{
+    return s->ops->open(s, location, out, source, e);
+}
+
+void store_close(struct store_reader *r)
+{
+    if (r != NULL) {
+        r->store->ops->close(r);
+    }
+}
+
+enum err_code store_remove(struct store *s, const char *location, struct err *e)
+{
+    return s->ops->remove(s, location, e);
+}
+
+enum err_code store_list(struct store *s, const char *prefix, store_list_fn *each, void *ctx,
+                         struct err *e)
+{
+    return s->ops->list(s, prefix, each, ctx, e);
+}
