@@ -1,0 +1,48 @@
+/*
+ * checkpoint.h - how far a table is, as it travels inside each data commit.
+ *
+ * It is one JSON text in the table property calve.checkpoint.<connection>, written in the same
+ * atomic swap as the rows, so that no other state is needed to restart. See docs/delivery.md.
+ *
+ * Owns:   a checkpoint owns its texts and its table definition (in its own arena).
+ * Thread: one at a time.
+ */
+#ifndef CALVE_PIPELINE_CHECKPOINT_H
+#define CALVE_PIPELINE_CHECKPOINT_H
+
+#include "base/rand.h"
+#include "iceberg/metadata.h"
+#include "model/table_def.h"
+#include "mysql/gtid.h"
+#include "mysql/position.h"
+
+#define CHECKPOINT_PROPERTY_PREFIX "calve.checkpoint."
+
+struct checkpoint {
+    uint64_t ordinal;                /* counts commits of this connection on this table, from 1 */
+    uint64_t data_ordinal;           /* ordinal of the last commit that added rows */
+    char run[UUID_TEXT_BYTES];       /* the process that wrote it */
+    char source[64];                 /* mysql_server.identity */
+    struct binlog_position position; /* end of the last transaction that is in the table */
+    char *gtids;                     /* text, NULL when the source has none */
+    int64_t time_us;                 /* when the cut was made */
+    struct table_def *def;           /* the source's definition as of the position; may be NULL */
+    struct arena arena;
+};
+
+void checkpoint_deinit(struct checkpoint *c);
+
+/* The property's name for a connection; malloc'd, NULL when there is no memory. */
+char *checkpoint_property(const char *connection);
+
+MUST_USE enum err_code checkpoint_print(const struct checkpoint *c, struct buf *out, struct err *e);
+
+/* Errors: ERR_CORRUPT. *out must be zeroed and is to be deinit'ed in any case. */
+MUST_USE enum err_code checkpoint_parse(const char *json, struct checkpoint *out, struct err *e);
+
+/* The connection's checkpoint in a table's metadata. *found is false when there is none. */
+MUST_USE enum err_code checkpoint_load(const struct iceberg_metadata *metadata,
+                                       const char *connection, struct checkpoint *out, bool *found,
+                                       struct err *e);
+
+#endif

@@ -1,0 +1,379 @@
+#include "pipeline/follow.h"
+
+#include <stdlib.h>
+
+#include "base/retry.h"
+#include "pipeline/follow_int.h"
+
+#define SECOND_US 1000000
+
+enum err_code follow_new(const struct follow_options *options, struct follow **out, struct err *e)
+{
+    const struct run_options *o = options->run->options;
+    struct follow *f = calloc(1, sizeof *f);
+
+    if (f == NULL) {
+        return err_nomem(e);
+    }
+    f->options = *options;
+    f->run = options->run;
+    (void)pthread_mutex_init(&f->mutex, NULL);
+    f->slabs = calloc(options->lane_count, sizeof *f->slabs);
+    f->end = options->start;
+    f->cut_end = options->start;
+    if (options->start_gtids != NULL) {
+        f->executed = gtid_set_copy(options->start_gtids);
+        f->cut_gtids = gtid_set_copy(options->start_gtids);
+    }
+    enum err_code rc = ERR_OK;
+
+    if (f->slabs == NULL ||
+        (options->start_gtids != NULL && (f->executed == NULL || f->cut_gtids == NULL))) {
+        rc = err_nomem(e);
+    }
+    if (rc == ERR_OK && o->until.kind == RUN_POINT_GTIDS) {
+        if (f->executed == NULL) {
+            rc = err_set(e, ERR_CONFIG, "until: a GTID set needs a source with GTIDs");
+        } else {
+            rc = gtid_set_parse(o->until.gtids, gtid_set_flavor(f->executed), &f->until_gtids, e);
+        }
+    } else if (rc == ERR_OK && o->until.kind == RUN_POINT_POSITION) {
+        f->until = o->until.position;
+    }
+    if (rc != ERR_OK) {
+        follow_free(f);
+        return rc;
+    }
+    *out = f;
+    return ERR_OK;
+}
+
+void follow_free(struct follow *f)
+{
+    if (f == NULL) {
+        return;
+    }
+    for (unsigned i = 0; f->slabs != NULL && i < f->options.lane_count; i++) {
+        slab_free(f->slabs[i]);
+    }
+    binlog_stream_close(f->stream);
+    gtid_set_free(f->executed);
+    gtid_set_free(f->cut_gtids);
+    gtid_set_free(f->until_gtids);
+    (void)pthread_mutex_destroy(&f->mutex);
+    free(f->slabs);
+    free(f->changes);
+    free(f);
+}
+
+void follow_interrupt(struct follow *f)
+{
+    (void)pthread_mutex_lock(&f->mutex);
+    f->interrupted = true;
+    if (f->stream != NULL) {
+        binlog_stream_interrupt(f->stream);
+    }
+    (void)pthread_mutex_unlock(&f->mutex);
+}
+
+bool follow_until_reached(const struct follow *f)
+{
+    if (f->until_gtids != NULL) {
+        return gtid_set_is_subset(f->until_gtids, f->executed);
+    }
+    return f->until.file[0] != '\0' && binlog_position_compare(&f->end, &f->until) >= 0;
+}
+
+static enum err_code push_marker(struct follow *f, enum slab_kind kind, struct cut *cut,
+                                 struct err *e)
+{
+    for (unsigned i = 0; i < f->options.lane_count; i++) {
+        struct slab *s = calloc(1, sizeof *s);
+
+        if (s == NULL) {
+            return err_nomem(e);
+        }
+        s->kind = kind;
+        s->cut = cut;
+        if (!lane_push(f->options.lanes[i], s)) {
+            return err_set(e, ERR_CANCELLED, "the run has ended");
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code make_cut(struct follow *f, bool final, struct cut **out, struct err *e)
+{
+    struct cut *cut = calloc(1, sizeof *cut);
+
+    if (cut == NULL) {
+        return err_nomem(e);
+    }
+    cut->number = ++f->cut_count;
+    cut->position = f->end;
+    cut->time_us = clock_wall_us(&f->run->clock);
+    cut->has_rows = f->rows_since_cut;
+    cut->final = final;
+    if (f->executed != NULL) {
+        struct buf text = {0};
+        size_t len;
+
+        gtid_set_print(f->executed, &text);
+        if (buf_cstr(&text) == NULL) {
+            buf_deinit(&text);
+            cut_free(cut);
+            return err_nomem(e);
+        }
+        cut->gtids = (char *)buf_take(&text, &len);
+    }
+    cut->changes = f->changes;
+    cut->change_count = f->change_count;
+    f->changes = NULL;
+    f->change_count = 0;
+    *out = cut;
+    return ERR_OK;
+}
+
+/* Remembers where the cut fell, to start again from there. */
+static enum err_code note_cut(struct follow *f, struct err *e)
+{
+    if (f->executed != NULL) {
+        struct gtid_set *copy = gtid_set_copy(f->executed);
+
+        if (copy == NULL) {
+            return err_nomem(e);
+        }
+        gtid_set_free(f->cut_gtids);
+        f->cut_gtids = copy;
+    }
+    f->cut_end = f->end;
+    f->moved = false;
+    f->rows_since_cut = false;
+    f->bytes_since_cut = 0;
+    f->rows_decoded_at_cut = atomic_load(&f->run->counters.rows_decoded);
+    f->cut_us = clock_mono_us(&f->run->clock);
+    return ERR_OK;
+}
+
+enum err_code follow_cut(struct follow *f, bool final, struct err *e)
+{
+    struct cut *cut = NULL;
+
+    ERR_TRY(follow_send_slabs(f, e));
+    ERR_TRY(make_cut(f, final, &cut, e));
+    ERR_TRY(note_cut(f, e));
+    return push_marker(f, SLAB_CUT, cut, e);
+}
+
+enum err_code follow_cut_if_due(struct follow *f, struct err *e)
+{
+    const struct run_options *o = f->run->options;
+    int64_t now_us = clock_mono_us(&f->run->clock);
+    int64_t waited_us = now_us - f->cut_us;
+
+    if (!f->moved && f->change_count == 0) {
+        return ERR_OK;
+    }
+    /* Nothing of ours happened: only the watermarks move, and less often. */
+    int64_t interval_us =
+        f->rows_since_cut || f->change_count > 0 ? o->commit_interval_us : o->watermark_interval_us;
+    bool due = waited_us >= interval_us || f->bytes_since_cut >= o->commit_bytes_max;
+
+    if (!due && o->batch_rows > 0 && f->rows_since_cut && waited_us >= SECOND_US) {
+        /* Rows are counted where they are decoded, so what waits here must get there. */
+        ERR_TRY(follow_send_slabs(f, e));
+        due = atomic_load(&f->run->counters.rows_decoded) - f->rows_decoded_at_cut >= o->batch_rows;
+    }
+    return due ? follow_cut(f, false, e) : ERR_OK;
+}
+
+enum err_code follow_transaction_end(struct follow *f, const struct binlog_position *end,
+                                     struct err *e)
+{
+    if (f->txn.gtid.present && f->executed != NULL) {
+        ERR_TRY(gtid_set_add(f->executed, &f->txn.gtid, e));
+    }
+    f->txn.open = false;
+    f->txn.begun = false;
+    f->txn.standalone = false;
+    f->txn.routed = false;
+    f->txn.gtid = (struct gtid){0};
+    f->end = *end;
+    f->moved = true;
+    f->done = follow_until_reached(f);
+    return follow_cut_if_due(f, e);
+}
+
+/* Rows of a transaction without an end went out already: take all back to the last cut. */
+static enum err_code rewind_to_cut(struct follow *f, struct err *e)
+{
+    for (unsigned i = 0; i < f->options.lane_count; i++) {
+        slab_free(f->slabs[i]);
+        f->slabs[i] = NULL;
+    }
+    ERR_TRY(push_marker(f, SLAB_DISCARD, NULL, e));
+    f->end = f->cut_end;
+    f->moved = false;
+    f->rows_since_cut = false;
+    if (f->cut_gtids != NULL) {
+        gtid_set_free(f->executed);
+        f->executed = gtid_set_copy(f->cut_gtids);
+        if (f->executed == NULL) {
+            return err_nomem(e);
+        }
+    }
+    return ERR_OK;
+}
+
+/* The connection is gone, or `until` lies inside the open transaction: back to a transaction end.
+ */
+static enum err_code leave_open_transaction(struct follow *f, struct err *e)
+{
+    bool routed = f->txn.open && f->txn.routed;
+
+    f->txn.open = false;
+    f->txn.begun = false;
+    f->txn.routed = false;
+    f->txn.gtid = (struct gtid){0};
+    return routed ? rewind_to_cut(f, e) : ERR_OK;
+}
+
+static enum err_code open_stream(struct follow *f, struct err *e)
+{
+    const struct run_options *o = f->run->options;
+    struct binlog_stream_options options = {
+        .mysql = o->mysql,
+        .server_id = o->server_id,
+        .replica_uuid = f->options.replica_uuid,
+        .heartbeat_us = o->heartbeat_us,
+    };
+    struct binlog_start start = {.position = f->end, .gtids = f->executed};
+    struct binlog_stream *stream = NULL;
+
+    ERR_TRY(binlog_stream_open(&options, &start, &stream, e));
+    (void)pthread_mutex_lock(&f->mutex);
+    f->stream = stream;
+    bool interrupted = f->interrupted;
+    (void)pthread_mutex_unlock(&f->mutex);
+    memset(f->ids, 0, sizeof f->ids);
+    log_info(f->run->log, "source.connected",
+             LOG_STR("server", binlog_stream_server(stream)->version), LOG_STR("file", f->end.file),
+             LOG_U64("pos", f->end.offset));
+    return interrupted ? err_set(e, ERR_CANCELLED, "interrupted") : ERR_OK;
+}
+
+static void close_stream(struct follow *f)
+{
+    (void)pthread_mutex_lock(&f->mutex);
+    struct binlog_stream *stream = f->stream;
+
+    f->stream = NULL;
+    (void)pthread_mutex_unlock(&f->mutex);
+    binlog_stream_close(stream);
+}
+
+/* `until` lies inside the transaction that is open: read again and stop at its start. */
+static enum err_code stop_inside_transaction(struct follow *f, struct err *e)
+{
+    struct binlog_position start = f->end;
+
+    if (!f->txn.open) {
+        return ERR_OK;
+    }
+    bool routed = f->txn.routed;
+
+    ERR_TRY(leave_open_transaction(f, e));
+    if (!routed) {
+        return ERR_OK;
+    }
+    f->until = start;
+    f->done = follow_until_reached(f);
+    return f->done ? ERR_OK : err_set_retryable(e, ERR_IO, "reading again up to the stop position");
+}
+
+static enum err_code read_events(struct follow *f, struct retry *retry, struct err *e)
+{
+    uint64_t bytes_before = 0;
+
+    while (!f->done && !atomic_load_explicit(&f->run->stopping, memory_order_relaxed)) {
+        struct binlog_event ev;
+
+        ERR_TRY(binlog_stream_next(f->stream, &ev, e));
+        retry_reset(retry);
+        uint64_t bytes = binlog_stream_bytes(f->stream);
+
+        f->bytes_since_cut += bytes - bytes_before;
+        atomic_fetch_add_explicit(&f->run->counters.bytes_read, bytes - bytes_before,
+                                  memory_order_relaxed);
+        bytes_before = bytes;
+        if (ev.header.timestamp_s != 0) {
+            atomic_store_explicit(&f->run->counters.last_event_s, (int64_t)ev.header.timestamp_s,
+                                  memory_order_relaxed);
+        }
+        ERR_TRY(follow_event(f, &ev, e));
+    }
+    return f->done ? stop_inside_transaction(f, e) : ERR_OK;
+}
+
+/* Waits before the next try, in steps short enough for a stop request. */
+static void wait_to_retry(struct follow *f, struct retry *retry, struct rand *rand,
+                          const struct err *why)
+{
+    int64_t wait_us = retry_next_us(retry, rand);
+
+    log_warn(f->run->log, "source.lost", LOG_STR("error", why->msg),
+             LOG_F64("retry_s", (double)wait_us / 1e6));
+    while (wait_us > 0 && !atomic_load(&f->run->stopping) && !run_failed(f->run)) {
+        int64_t step_us = wait_us > 100000 ? 100000 : wait_us;
+
+        clock_sleep_us(&f->run->clock, step_us);
+        wait_us -= step_us;
+    }
+}
+
+static enum err_code follow_once(struct follow *f, struct retry *retry, struct err *e)
+{
+    enum err_code rc = open_stream(f, e);
+
+    if (rc == ERR_OK) {
+        rc = read_events(f, retry, e);
+    }
+    close_stream(f);
+    return rc;
+}
+
+enum err_code follow_run(struct follow *f, struct err *e)
+{
+    struct retry retry = {.min_us = SECOND_US / 5, .max_us = 30 * (int64_t)SECOND_US};
+    struct rand rand;
+
+    rand_init(&rand);
+    f->cut_us = clock_mono_us(&f->run->clock);
+    f->done = follow_until_reached(f);
+    while (!f->done && !atomic_load(&f->run->stopping) && !run_failed(f->run)) {
+        enum err_code rc = follow_once(f, &retry, e);
+
+        if (rc == ERR_OK || atomic_load(&f->run->stopping)) {
+            break;
+        }
+        if (!e->retryable || run_failed(f->run)) {
+            /* What came before the trouble is whole: it goes to the lake before the run ends. */
+            struct err cut_err = {0};
+
+            if (!run_failed(f->run) && leave_open_transaction(f, &cut_err) == ERR_OK && f->moved) {
+                (void)!follow_cut(f, true, &cut_err);
+            }
+            return rc;
+        }
+        ERR_TRY(leave_open_transaction(f, e));
+        if (f->moved && f->rows_since_cut) {
+            ERR_TRY(follow_cut(f, false, e));
+        }
+        wait_to_retry(f, &retry, &rand, e);
+    }
+    if (run_failed(f->run)) {
+        return err_set(e, ERR_CANCELLED, "the run has failed");
+    }
+    ERR_TRY(leave_open_transaction(f, e));
+    return f->moved || f->change_count > 0 ? follow_cut(f, true, e) : ERR_OK;
+}

@@ -1,0 +1,44 @@
+/*
+ * follow.h - the source thread: reads the binlog, tracks transactions and DDL, routes rows events
+ * to the lanes and decides where cuts fall. The only thread that knows positions.
+ *
+ * A cut falls on a transaction end. When the connection breaks, rows since the last cut are
+ * discarded and reading starts again there (or right at the last transaction end, when no
+ * transaction was open).
+ */
+#ifndef CALVE_PIPELINE_FOLLOW_H
+#define CALVE_PIPELINE_FOLLOW_H
+
+#include "pipeline/lane.h"
+#include "pipeline/run.h"
+
+struct follow_options {
+    struct run *run;
+    struct followed_table *const *tables;
+    uint32_t table_count;
+    struct lane *const *lanes;
+    unsigned lane_count;
+    bool icase; /* the server compares table names without case */
+    struct binlog_position start;
+    const struct gtid_set *start_gtids; /* NULL: by position; not owned */
+    const char *replica_uuid;
+};
+
+struct follow;
+
+/* Prepares; the thread starts with follow_run. */
+MUST_USE enum err_code follow_new(const struct follow_options *options, struct follow **out,
+                                  struct err *e);
+
+/*
+ * Follows until the run's `until`, a stop request or a failure; makes the final cut before a
+ * graceful end. Thread: the source thread.
+ */
+MUST_USE enum err_code follow_run(struct follow *f, struct err *e);
+
+/* Makes a blocked read end soon. Thread: any. */
+void follow_interrupt(struct follow *f);
+
+void follow_free(struct follow *f);
+
+#endif

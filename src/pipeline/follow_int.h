@@ -1,0 +1,81 @@
+/*
+ * follow_int.h - the source thread's state, shared by follow.c (connection, cuts) and
+ * follow_event.c (what each event does).
+ */
+#ifndef CALVE_PIPELINE_FOLLOW_INT_H
+#define CALVE_PIPELINE_FOLLOW_INT_H
+
+#include "pipeline/follow.h"
+
+#define TABLE_IDS_MAX 1024u
+
+/* The latest table map of an id: whose rows they are, NULL for tables that nobody follows. */
+struct table_id_slot {
+    bool used;
+    uint64_t id;
+    struct followed_table *table;
+};
+
+struct follow {
+    struct follow_options options;
+    struct run *run;
+
+    pthread_mutex_t mutex; /* guards stream, for follow_interrupt */
+    struct binlog_stream *stream;
+    bool interrupted;
+
+    /* The transaction that is being read. */
+    struct {
+        bool open;   /* between its start and its end */
+        bool begun;  /* a BEGIN was seen, or the GTID event says that there is none */
+        bool routed; /* some of its rows went to a lane */
+        bool standalone;
+        struct gtid gtid;
+        uint64_t serial; /* counts transactions of this run */
+    } txn;
+
+    struct gtid_set *executed;      /* up to `end`; NULL when the source has none */
+    struct binlog_position end;     /* end of the last whole transaction */
+    struct gtid_set *cut_gtids;     /* executed at the last cut */
+    struct binlog_position cut_end; /* `end` at the last cut */
+    bool moved;                     /* something ended since the last cut */
+    bool rows_since_cut;
+    uint64_t rows_decoded_at_cut;
+    uint64_t bytes_since_cut;
+    int64_t cut_us; /* monotonic time of the last cut */
+    int64_t slabs_sent_us;
+    int64_t watermark_us; /* monotonic time of the last cut of any kind */
+    uint64_t cut_count;
+
+    struct table_id_slot ids[TABLE_IDS_MAX];
+    struct slab **slabs; /* the open slab of each lane, or NULL */
+
+    struct gtid_set *until_gtids;
+    struct binlog_position until; /* file "" when not by position */
+    bool done;
+
+    struct def_change *changes; /* for the next cut */
+    uint32_t change_count;
+    bool warned_new_table;
+};
+
+/* One event. f->done is set when the end that was asked for is reached. */
+MUST_USE enum err_code follow_event(struct follow *f, const struct binlog_event *ev, struct err *e);
+
+/* Cuts at f->end. */
+MUST_USE enum err_code follow_cut(struct follow *f, bool final, struct err *e);
+
+/* Sends the open slabs off. */
+MUST_USE enum err_code follow_send_slabs(struct follow *f, struct err *e);
+
+/* A transaction has ended at ev: counts it in, and cuts when it is time. */
+MUST_USE enum err_code follow_transaction_end(struct follow *f, const struct binlog_position *end,
+                                              struct err *e);
+
+/* Cuts when interval, rows or bytes say so. Only between transactions. */
+MUST_USE enum err_code follow_cut_if_due(struct follow *f, struct err *e);
+
+/* Whether `until` is reached at f->end. */
+bool follow_until_reached(const struct follow *f);
+
+#endif

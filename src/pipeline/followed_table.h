@@ -1,0 +1,90 @@
+/*
+ * followed_table.h - one source table that is being followed, cut into the parts of its threads.
+ *
+ * The struct is built before the threads start; afterwards each part is touched by its own thread
+ * only.
+ */
+#ifndef CALVE_PIPELINE_FOLLOWED_TABLE_H
+#define CALVE_PIPELINE_FOLLOWED_TABLE_H
+
+#include "catalog/catalog.h"
+#include "model/table_def.h"
+#include "mysql/row_image.h"
+#include "pipeline/checkpoint.h"
+#include "pipeline/row_sink.h"
+#include "pipeline/table_writer.h"
+
+/* Open batches of one table; more days than this at once are rare. */
+#define OPEN_BATCHES_MAX 4u
+
+/* How the rows of one table map become payloads. Made by the source thread, read-only afterwards.
+ */
+struct table_plan {
+    struct table_plan *next;
+    struct row_plan *rows;
+    struct json_sink *sink;
+    const struct table_def *def; /* what the plan was checked against */
+    struct buf map_body;         /* table map body after its table id */
+};
+
+struct open_batch {
+    int32_t day;
+    struct column_batch *batch;
+    uint64_t last_use;
+};
+
+struct followed_table {
+    /* Fixed after the start. */
+    char *schema;
+    char *name;
+    char *full_name; /* "schema.name" */
+    struct table_ident ident;
+    char *location;
+    unsigned lane;
+
+    /* Source thread. */
+    struct {
+        const struct table_def *def; /* as of the position of the stream */
+        struct table_plan *plans;
+        struct table_plan *plan;         /* of the latest table map */
+        struct binlog_position position; /* events up to here are in the table already */
+        struct gtid_set *gtids; /* transactions in the table already; NULL: go by position */
+        bool caught_up;         /* nothing is left to skip */
+        uint64_t skip_serial;   /* the transaction that skip_this was decided for */
+        bool skip_this;
+    } source;
+
+    /* Decoding thread of the lane. */
+    struct {
+        struct open_batch batches[OPEN_BATCHES_MAX];
+        uint32_t batch_count;
+        uint64_t uses;
+    } decode;
+
+    /* Encoding thread of the lane. */
+    struct table_writer *writer;
+
+    /* Committer (and the runner before the threads start). */
+    struct {
+        struct checkpoint expected; /* what we last read or wrote; ordinal 0: none yet */
+        bool backfill_complete;
+        const struct table_def *def; /* of the next checkpoint */
+    } commit;
+
+    /* Definitions read while running live here; by the runner, later by the source thread. */
+    struct arena arena;
+};
+
+MUST_USE enum err_code followed_table_new(const char *schema, const char *name,
+                                          const char *location, struct followed_table **out,
+                                          struct err *e);
+void followed_table_free(struct followed_table *t);
+
+/*
+ * The plan for a table map: an earlier one when the same body came before under the same
+ * definition. Thread: source. Errors: as row_plan_new.
+ */
+MUST_USE enum err_code followed_table_plan(struct followed_table *t, struct span map_event_body,
+                                           struct err *e);
+
+#endif

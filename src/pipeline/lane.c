@@ -1,0 +1,510 @@
+#include "pipeline/lane.h"
+
+#include <stdlib.h>
+
+#include "pipeline/changelog.h"
+
+#define POOL_MAX     24u
+#define MICROS_PER_S 1000000
+
+enum batch_kind { BATCH_ROWS, BATCH_CUT, BATCH_DISCARD };
+
+struct batch_msg {
+    struct queue_link link;
+    enum batch_kind kind;
+    struct followed_table *table;
+    int32_t day;
+    struct column_batch *batch;
+    struct cut *cut; /* not owned */
+};
+
+struct lane {
+    struct lane_options options;
+    struct queue *slabs;
+    struct queue *batches;
+    pthread_t decoder;
+    pthread_t encoder;
+    bool decoder_started;
+    bool encoder_started;
+    struct zstd_encoder *zstd; /* encoder thread */
+    pthread_mutex_t mutex;     /* guards the pool */
+    struct column_batch *pool[POOL_MAX];
+    uint32_t pool_count;
+};
+
+void slab_free(struct slab *s)
+{
+    if (s != NULL) {
+        buf_deinit(&s->bytes);
+        free(s);
+    }
+}
+
+static void batch_msg_free(struct batch_msg *m)
+{
+    if (m != NULL) {
+        column_batch_free(m->batch);
+        free(m);
+    }
+}
+
+/* An emptied batch whose memory is warm, else a new one. */
+static struct column_batch *pool_take(struct lane *l)
+{
+    struct column_batch *batch = NULL;
+
+    (void)pthread_mutex_lock(&l->mutex);
+    if (l->pool_count > 0) {
+        batch = l->pool[--l->pool_count];
+    }
+    (void)pthread_mutex_unlock(&l->mutex);
+    return batch != NULL ? batch : changelog_batch_new(changelog_schema());
+}
+
+static void pool_give(struct lane *l, struct column_batch *batch)
+{
+    column_batch_reset(batch);
+    (void)pthread_mutex_lock(&l->mutex);
+    if (l->pool_count < POOL_MAX) {
+        l->pool[l->pool_count++] = batch;
+        batch = NULL;
+    }
+    (void)pthread_mutex_unlock(&l->mutex);
+    column_batch_free(batch);
+}
+
+/* ---- decoder ---- */
+
+struct decoder {
+    struct lane *lane;
+    struct row_reader reader;
+    struct err err;
+};
+
+static enum err_code push_batch(struct decoder *d, struct batch_msg *m)
+{
+    size_t bytes = sizeof *m + (m->batch == NULL ? 0 : column_batch_bytes(m->batch));
+
+    if (!queue_push(d->lane->batches, &m->link, bytes)) {
+        batch_msg_free(m);
+        return err_set(&d->err, ERR_CANCELLED, "the run has ended");
+    }
+    return ERR_OK;
+}
+
+static enum err_code send(struct decoder *d, enum batch_kind kind, struct followed_table *table,
+                          struct open_batch *open, struct cut *cut)
+{
+    struct batch_msg *m = calloc(1, sizeof *m);
+
+    if (m == NULL) {
+        return err_nomem(&d->err);
+    }
+    m->kind = kind;
+    m->table = table;
+    m->cut = cut;
+    if (open != NULL) {
+        m->day = open->day;
+        m->batch = open->batch;
+    }
+    return push_batch(d, m);
+}
+
+static enum err_code flush_batch(struct decoder *d, struct followed_table *t, uint32_t i)
+{
+    struct open_batch open = t->decode.batches[i];
+
+    t->decode.batches[i] = t->decode.batches[--t->decode.batch_count];
+    if (open.batch->row_count == 0) {
+        pool_give(d->lane, open.batch);
+        return ERR_OK;
+    }
+    enum err_code rc = column_batch_check(open.batch, &d->err);
+
+    if (rc != ERR_OK) {
+        column_batch_free(open.batch);
+        return rc;
+    }
+    return send(d, BATCH_ROWS, t, &open, NULL);
+}
+
+static enum err_code batch_for_day(struct decoder *d, struct followed_table *t, int32_t day,
+                                   struct open_batch **out)
+{
+    for (uint32_t i = 0; i < t->decode.batch_count; i++) {
+        if (t->decode.batches[i].day == day) {
+            t->decode.batches[i].last_use = ++t->decode.uses;
+            *out = &t->decode.batches[i];
+            return ERR_OK;
+        }
+    }
+    if (t->decode.batch_count == OPEN_BATCHES_MAX) {
+        uint32_t oldest = 0;
+
+        for (uint32_t i = 1; i < t->decode.batch_count; i++) {
+            if (t->decode.batches[i].last_use < t->decode.batches[oldest].last_use) {
+                oldest = i;
+            }
+        }
+        ERR_TRY(flush_batch(d, t, oldest));
+    }
+    struct column_batch *batch = pool_take(d->lane);
+
+    if (batch == NULL) {
+        return err_nomem(&d->err);
+    }
+    *out = &t->decode.batches[t->decode.batch_count++];
+    **out = (struct open_batch){.day = day, .batch = batch, .last_use = ++t->decode.uses};
+    return ERR_OK;
+}
+
+static struct span event_type_name(enum row_change change)
+{
+    switch (change) {
+    case ROW_INSERT:
+        return (struct span){(const uint8_t *)"insert", 6};
+    case ROW_UPDATE:
+        return (struct span){(const uint8_t *)"update", 6};
+    case ROW_DELETE:
+        return (struct span){(const uint8_t *)"delete", 6};
+    }
+    abort();
+}
+
+static void put_row(struct decoder *d, const struct slab *s, const struct slab_entry *entry,
+                    struct column_batch *batch)
+{
+    struct row_reader *r = &d->reader;
+    struct column *payload = &batch->columns[CHANGELOG_PAYLOAD];
+
+    column_put_bytes(&batch->columns[CHANGELOG_EVENT_TYPE], event_type_name(r->change));
+    column_put_i64(&batch->columns[CHANGELOG_TIMESTAMP],
+                   (int64_t)entry->timestamp_s * MICROS_PER_S);
+    column_put_bytes(&batch->columns[CHANGELOG_LOG_FILE], span_str(s->log_file));
+    column_put_i64(&batch->columns[CHANGELOG_LOG_POSITION], (int64_t)entry->log_position);
+    column_begin_bytes(payload);
+    json_sink_put(entry->plan->sink, r->change == ROW_DELETE ? r->before : r->after,
+                  &payload->values);
+    column_end_bytes(payload);
+    batch->row_count++;
+}
+
+static enum err_code decode_event(struct decoder *d, const struct slab *s,
+                                  const struct slab_entry *entry, struct span body)
+{
+    struct followed_table *t = entry->table;
+    int32_t day = (int32_t)(entry->timestamp_s / 86400);
+    struct open_batch *open = NULL;
+    uint64_t rows = 0;
+
+    ERR_TRY(row_reader_start(&d->reader, entry->plan->rows, entry->event_type, body, &d->err));
+    ERR_TRY(batch_for_day(d, t, day, &open));
+    while (row_reader_more(&d->reader)) {
+        ERR_TRY(row_reader_next(&d->reader, false, &d->err));
+        put_row(d, s, entry, open->batch);
+        rows++;
+        if (open->batch->row_count >= COLUMN_BATCH_ROWS_MAX ||
+            open->batch->columns[CHANGELOG_PAYLOAD].values.len >= COLUMN_BATCH_BYTES_TARGET) {
+            ERR_TRY(flush_batch(d, t, (uint32_t)(open - t->decode.batches)));
+            ERR_TRY(batch_for_day(d, t, day, &open));
+        }
+    }
+    atomic_fetch_add_explicit(&d->lane->options.run->counters.rows_decoded, rows,
+                              memory_order_relaxed);
+    return ERR_OK;
+}
+
+static enum err_code decode_slab(struct decoder *d, const struct slab *s)
+{
+    struct bytes_reader in;
+
+    bytes_reader_init(&in, buf_span(&s->bytes));
+    while (bytes_left(&in) > 0) {
+        struct slab_entry entry;
+        const uint8_t *at = bytes_take(&in, sizeof entry);
+
+        if (at == NULL) {
+            return err_set(&d->err, ERR_CORRUPT, "slab cut short");
+        }
+        memcpy(&entry, at, sizeof entry);
+        enum err_code rc = decode_event(d, s, &entry, bytes_span(&in, entry.body_bytes));
+
+        if (rc != ERR_OK) {
+            err_wrap(&d->err, "%s at %s:%llu", entry.table->full_name, s->log_file,
+                     (unsigned long long)entry.log_position);
+            return rc;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code end_batches(struct decoder *d, bool discard)
+{
+    const struct lane_options *o = &d->lane->options;
+
+    for (uint32_t i = 0; i < o->table_count; i++) {
+        struct followed_table *t = o->tables[i];
+
+        if (t->lane != o->number) {
+            continue;
+        }
+        while (t->decode.batch_count > 0) {
+            if (discard) {
+                pool_give(d->lane, t->decode.batches[--t->decode.batch_count].batch);
+            } else {
+                ERR_TRY(flush_batch(d, t, 0));
+            }
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code decode_message(struct decoder *d, const struct slab *s)
+{
+    switch (s->kind) {
+    case SLAB_ROWS:
+        return decode_slab(d, s);
+    case SLAB_CUT:
+        ERR_TRY(end_batches(d, false));
+        return send(d, BATCH_CUT, NULL, NULL, s->cut);
+    case SLAB_DISCARD:
+        ERR_TRY(end_batches(d, true));
+        return send(d, BATCH_DISCARD, NULL, NULL, NULL);
+    }
+    abort();
+}
+
+static void *decoder_main(void *arg)
+{
+    struct lane *l = arg;
+    struct decoder d = {.lane = l};
+    struct queue_link *link;
+
+    row_reader_init(&d.reader);
+    while ((link = queue_pop(l->slabs)) != NULL) {
+        struct slab *s = (struct slab *)link;
+
+        if (!run_failed(l->options.run) && decode_message(&d, s) != ERR_OK) {
+            run_fail(l->options.run, &d.err);
+        }
+        slab_free(s);
+    }
+    queue_close(l->batches);
+    row_reader_deinit(&d.reader);
+    return NULL;
+}
+
+/* ---- encoder ---- */
+
+static struct followed_table *largest_buffer(const struct lane *l, uint64_t *total)
+{
+    struct followed_table *largest = NULL;
+    uint64_t most = 0;
+
+    *total = 0;
+    for (uint32_t i = 0; i < l->options.table_count; i++) {
+        struct followed_table *t = l->options.tables[i];
+
+        if (t->lane != l->options.number || t->writer == NULL) {
+            continue;
+        }
+        uint64_t bytes = table_writer_buffered(t->writer);
+
+        *total += bytes;
+        if (bytes >= most) {
+            most = bytes;
+            largest = t;
+        }
+    }
+    return largest;
+}
+
+static enum err_code new_writer(struct lane *l, struct followed_table *t, struct err *e)
+{
+    const struct run_options *o = l->options.run->options;
+    struct rand seed;
+
+    rand_init(&seed);
+    return table_writer_new(
+        &(struct table_writer_options){
+            .store = l->options.run->store,
+            .location = t->location,
+            .schema = changelog_schema(),
+            .by_day = true,
+            .zstd_level = o->zstd_level,
+            .encoder = l->zstd,
+            .row_group_bytes = o->row_group_bytes,
+            .target_file_bytes = o->target_file_bytes,
+            .seed = rand_u64(&seed),
+        },
+        &t->writer, e);
+}
+
+static enum err_code encode_rows(struct lane *l, struct batch_msg *m, struct err *e)
+{
+    struct followed_table *t = m->table;
+    uint64_t total;
+
+    if (t->writer == NULL) {
+        ERR_TRY(new_writer(l, t, e));
+    }
+    ERR_TRY(table_writer_write(t->writer, m->day, m->batch, e));
+    pool_give(l, m->batch);
+    m->batch = NULL;
+    struct followed_table *largest = largest_buffer(l, &total);
+
+    /* Many tables at once: the fattest gives its memory back by ending its file early. */
+    if (largest != NULL && total > l->options.memory_bytes / 2) {
+        return table_writer_spill(largest->writer, e);
+    }
+    return ERR_OK;
+}
+
+static enum err_code encode_cut(struct lane *l, struct cut *cut, struct err *e)
+{
+    struct cut_part *part = calloc(1, sizeof *part);
+    enum err_code rc = ERR_OK;
+
+    if (part == NULL) {
+        return err_nomem(e);
+    }
+    part->cut = cut;
+    part->tables = calloc(l->options.table_count + 1u, sizeof *part->tables);
+    if (part->tables == NULL) {
+        rc = err_nomem(e);
+    }
+    for (uint32_t i = 0; rc == ERR_OK && i < l->options.table_count; i++) {
+        struct followed_table *t = l->options.tables[i];
+
+        if (t->lane != l->options.number || t->writer == NULL) {
+            continue;
+        }
+        struct table_files *files = &part->tables[part->table_count];
+
+        files->table = t;
+        rc = table_writer_take(t->writer, &files->files, e);
+        if (files->files.count > 0) {
+            part->table_count++;
+        }
+    }
+    if (rc == ERR_OK && !queue_push(l->options.committer, &part->link, sizeof *part)) {
+        rc = err_set(e, ERR_CANCELLED, "the run has ended");
+    }
+    if (rc != ERR_OK) {
+        cut_part_free(part);
+    }
+    return rc;
+}
+
+static enum err_code encode_discard(struct lane *l, struct err *e)
+{
+    for (uint32_t i = 0; i < l->options.table_count; i++) {
+        struct followed_table *t = l->options.tables[i];
+
+        if (t->lane == l->options.number && t->writer != NULL) {
+            ERR_TRY(table_writer_discard(t->writer, e));
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code encode_message(struct lane *l, struct batch_msg *m, struct err *e)
+{
+    switch (m->kind) {
+    case BATCH_ROWS:
+        return encode_rows(l, m, e);
+    case BATCH_CUT:
+        return encode_cut(l, m->cut, e);
+    case BATCH_DISCARD:
+        return encode_discard(l, e);
+    }
+    abort();
+}
+
+static void *encoder_main(void *arg)
+{
+    struct lane *l = arg;
+    struct queue_link *link;
+
+    while ((link = queue_pop(l->batches)) != NULL) {
+        struct batch_msg *m = (struct batch_msg *)link;
+        struct err err = {0};
+
+        if (!run_failed(l->options.run) && encode_message(l, m, &err) != ERR_OK) {
+            run_fail(l->options.run, &err);
+        }
+        batch_msg_free(m);
+    }
+    return NULL;
+}
+
+/* ---- lane ---- */
+
+enum err_code lane_start(const struct lane_options *options, struct lane **out, struct err *e)
+{
+    struct lane *l = calloc(1, sizeof *l);
+
+    if (l == NULL) {
+        return err_nomem(e);
+    }
+    l->options = *options;
+    (void)pthread_mutex_init(&l->mutex, NULL);
+    l->slabs = queue_new(options->memory_bytes / 4);
+    l->batches = queue_new(options->memory_bytes / 8);
+    l->zstd = zstd_encoder_new(options->run->options->zstd_level);
+    if (l->slabs == NULL || l->batches == NULL || l->zstd == NULL) {
+        lane_join(l);
+        return err_nomem(e);
+    }
+    l->encoder_started = pthread_create(&l->encoder, NULL, encoder_main, l) == 0;
+    l->decoder_started =
+        l->encoder_started && pthread_create(&l->decoder, NULL, decoder_main, l) == 0;
+    if (!l->decoder_started) {
+        queue_close(l->batches);
+        lane_join(l);
+        return err_set(e, ERR_IO, "starting a writer thread failed");
+    }
+    *out = l;
+    return ERR_OK;
+}
+
+bool lane_push(struct lane *l, struct slab *s)
+{
+    if (!queue_push(l->slabs, &s->link, s->bytes.len + sizeof *s)) {
+        slab_free(s);
+        return false;
+    }
+    return true;
+}
+
+void lane_close(struct lane *l)
+{
+    queue_close(l->slabs);
+}
+
+void lane_abort(struct lane *l)
+{
+    queue_close(l->slabs);
+    queue_close(l->batches);
+}
+
+void lane_join(struct lane *l)
+{
+    if (l == NULL) {
+        return;
+    }
+    if (l->decoder_started) {
+        (void)pthread_join(l->decoder, NULL);
+    }
+    if (l->encoder_started) {
+        (void)pthread_join(l->encoder, NULL);
+    }
+    for (uint32_t i = 0; i < l->pool_count; i++) {
+        column_batch_free(l->pool[i]);
+    }
+    queue_free(l->slabs);
+    queue_free(l->batches);
+    zstd_encoder_free(l->zstd);
+    (void)pthread_mutex_destroy(&l->mutex);
+    free(l);
+}

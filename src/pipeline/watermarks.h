@@ -1,0 +1,79 @@
+/*
+ * watermarks.h - cdc_metadata.watermarks: one row per (connection_name, server_id, schema, table).
+ *
+ * A row is derived from checkpoints: it names the end of the last transaction up to which the table
+ * is complete, also when the table itself had no rows, and it only moves forward. Rows of other
+ * connections in the same table are kept as they are.
+ *
+ * Thread: one at a time.
+ */
+#ifndef CALVE_PIPELINE_WATERMARKS_H
+#define CALVE_PIPELINE_WATERMARKS_H
+
+#include "catalog/catalog.h"
+#include "mysql/position.h"
+
+struct watermark {
+    char *connection_name;
+    int64_t server_id;
+    char *schema;
+    char *table;
+    struct binlog_position position; /* file "" when the row has none */
+    bool has_backfill_complete;
+    bool backfill_complete;
+    bool has_updated_at;
+    int64_t updated_at_us;
+};
+
+struct watermarks;
+
+struct watermarks_options {
+    struct catalog *catalog;
+    struct store *store;
+    const char *location; /* where the table is created when it is missing */
+    const char *connection;
+    int64_t server_id;
+    int zstd_level;
+    struct iceberg_retention retention;
+    struct clock clock;
+    bool (*cancelled)(void *ctx);
+    void *cancelled_ctx;
+};
+
+MUST_USE enum err_code watermarks_new(const struct watermarks_options *options,
+                                      struct watermarks **out, struct err *e);
+void watermarks_free(struct watermarks *w);
+
+/* Reads the table as it is now; creates it when missing and create is set. */
+MUST_USE enum err_code watermarks_load(struct watermarks *w, bool create, struct err *e);
+
+/* Our row for a source table as of the last load or commit; NULL when there is none. */
+const struct watermark *watermarks_find(const struct watermarks *w, const char *schema,
+                                        const char *table);
+
+/*
+ * The GTID set that belongs to a position which our last watermark commit wrote, from the property
+ * calve.watermark.<connection>.<server_id>; NULL when it was another position or source. Lives
+ * until the next load.
+ */
+const char *watermarks_gtids(const struct watermarks *w, const struct binlog_position *position,
+                             const char *source);
+
+struct watermark_update {
+    const char *schema;
+    const char *table;
+    bool backfill_complete; /* sets the flag; false leaves it as it is */
+};
+
+/*
+ * Moves the rows named to `position` in one commit; a row that is further already (and whose table
+ * was last moved on the same source) stays. A conflict with another process is merged and tried
+ * again.
+ */
+MUST_USE enum err_code watermarks_commit(struct watermarks *w,
+                                         const struct watermark_update *updates,
+                                         uint32_t update_count,
+                                         const struct binlog_position *position, const char *gtids,
+                                         const char *source, struct err *e);
+
+#endif
