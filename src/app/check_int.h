@@ -1,0 +1,34 @@
+/*
+ * check_int.h - findings of `calve check`, and the two halves that make them.
+ */
+#ifndef CALVE_APP_CHECK_INT_H
+#define CALVE_APP_CHECK_INT_H
+
+#include "app/config.h"
+
+enum finding_state {
+    FINDING_OK,
+    FINDING_NOTE,  /* works, and could be better */
+    FINDING_WRONG, /* the text says what, and how to mend it */
+};
+
+struct findings {
+    struct buf out; /* lines, or the members of a JSON array */
+    bool json;
+    uint32_t count;
+    uint32_t wrong_count;
+};
+
+/* One line. The text is "what it is", or "what is wrong: how to mend it". */
+void finding_add(struct findings *f, enum finding_state state, const char *subject, const char *fmt,
+                 ...) PRINTF_LIKE(4, 5);
+
+/*
+ * What is wrong becomes a finding; an error is returned only when the check itself could not be
+ * done (ERR_NOMEM).
+ */
+MUST_USE enum err_code check_source(const struct config *c, struct findings *f, struct err *e);
+MUST_USE enum err_code check_lake(const struct config *c, struct log *log, struct findings *f,
+                                  struct err *e);
+
+#endif
