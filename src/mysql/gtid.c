@@ -310,6 +310,65 @@ enum err_code gtid_set_union(struct gtid_set *into, const struct gtid_set *from,
     return ERR_OK;
 }
 
+/* Adds what a and b, of one MySQL source, have in common. */
+static bool add_common(struct gtid_set *out, const struct source *a, const struct source *b)
+{
+    uint32_t i = 0;
+    uint32_t k = 0;
+
+    while (i < a->count && k < b->count) {
+        const struct interval *x = &a->intervals[i];
+        const struct interval *y = &b->intervals[k];
+        uint64_t first = x->first > y->first ? x->first : y->first;
+        uint64_t last = x->last < y->last ? x->last : y->last;
+
+        if (first <= last) {
+            struct source *to = find_or_add(out, a);
+
+            if (to == NULL || !add_interval(to, first, last)) {
+                return false;
+            }
+        }
+        if (x->last < y->last) {
+            i++;
+        } else {
+            k++;
+        }
+    }
+    return true;
+}
+
+/* The same for a MariaDB domain. */
+static bool add_common_domain(struct gtid_set *out, const struct source *a, const struct source *b)
+{
+    struct source *to = find_or_add(out, a);
+
+    if (to != NULL && b->last < a->last) {
+        to->last = b->last;
+        to->server_id = b->server_id;
+    }
+    return to != NULL;
+}
+
+struct gtid_set *gtid_set_intersect(const struct gtid_set *a, const struct gtid_set *b)
+{
+    struct gtid_set *out = gtid_set_new(a->flavor);
+
+    for (uint32_t i = 0; out != NULL && i < a->count; i++) {
+        uint32_t at;
+        const struct source *other = find(b, &a->sources[i], &at);
+        bool done = other == NULL || (a->flavor == GTID_FLAVOR_MARIADB
+                                          ? add_common_domain(out, &a->sources[i], other)
+                                          : add_common(out, &a->sources[i], other));
+
+        if (!done) {
+            gtid_set_free(out);
+            return NULL;
+        }
+    }
+    return out;
+}
+
 struct gtid_set *gtid_set_copy(const struct gtid_set *s)
 {
     struct gtid_set *copy = gtid_set_new(s->flavor);

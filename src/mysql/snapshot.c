@@ -9,6 +9,12 @@
 
 #define FILE_START 4u
 
+/* A new file's own events end before, and the first transaction's ends behind it. */
+#define FIRST_TRANSACTION_MIN 257u
+
+#define EXACT_TRIES       2000u
+#define EXACT_TRIES_FILES 20u
+
 void low_watermark_deinit(struct low_watermark *w)
 {
     gtid_set_free(w->gtids);
@@ -151,6 +157,51 @@ enum err_code snapshot_current_position(struct mysql_conn *c, struct low_waterma
     return ERR_OK;
 }
 
+static enum err_code take_first_file(void *ctx, const struct mysql_row *row, struct err *e)
+{
+    struct binlog_position *first = ctx;
+
+    return first->file[0] != '\0' ? ERR_OK : set_position(first, row->columns[0], span_str("4"), e);
+}
+
+static enum err_code take_text(void *ctx, const struct mysql_row *row, struct err *e)
+{
+    (void)e;
+    buf_append_span(ctx, row->columns[0]);
+    return ERR_OK;
+}
+
+enum err_code snapshot_earliest_position(struct mysql_conn *c, struct low_watermark *out,
+                                         struct err *e)
+{
+    const struct mysql_server *server = mysql_conn_server(c);
+    struct low_watermark mark = {.gtids = NULL};
+    struct buf purged = {0};
+    enum err_code rc = ERR_OK;
+
+    /* First, so that what is purged in between is an error later and not a gap. */
+    if (!server->is_mariadb && server->gtid_enabled) {
+        rc = mysql_query_rows(c, "SELECT @@GLOBAL.gtid_purged", take_text, &purged, e);
+        if (rc == ERR_OK) {
+            rc = parse_gtids(&purged, GTID_FLAVOR_MYSQL, &mark.gtids, e);
+        }
+    }
+    if (rc == ERR_OK) {
+        rc = mysql_query_rows(c, "SHOW BINARY LOGS", take_first_file, &mark.position, e);
+    }
+    if (rc == ERR_OK && mark.position.file[0] == '\0') {
+        rc = err_set(e, ERR_SOURCE, "the source has no binlog files");
+    }
+    buf_deinit(&purged);
+    if (rc != ERR_OK) {
+        low_watermark_deinit(&mark);
+        err_wrap(e, "finding the source's earliest binlog position");
+        return rc;
+    }
+    *out = mark;
+    return ERR_OK;
+}
+
 /* ---- low watermarks ---- */
 
 struct next_file {
@@ -250,12 +301,66 @@ static enum err_code refuse_prepared_xa(struct mysql_conn *c, struct err *e)
                                    n.rows);
 }
 
-static enum err_code begin_mysql(struct mysql_conn *c, struct low_watermark *out, struct err *e)
+/*
+ * Whether the read that was just opened holds the transactions of the mark and no others. With
+ * GTIDs: a transaction that the read sees has its GTID by now, as executed or as owned by a commit
+ * under way. Without: the mark is the start of a file, and what the read sees is in a file already.
+ */
+static enum err_code is_exact(struct mysql_conn *c, const struct low_watermark *mark, bool *out,
+                              struct err *e)
+{
+    struct low_watermark now = {.gtids = NULL};
+    char owned[64];
+
+    *out = false;
+    if (mark->gtids == NULL) {
+        ERR_TRY(snapshot_current_position(c, &now, e));
+        *out = strcmp(now.position.file, mark->position.file) == 0 &&
+               now.position.offset < FIRST_TRANSACTION_MIN;
+        return ERR_OK;
+    }
+    ERR_TRY(mysql_query_text(c, "SELECT @@GLOBAL.gtid_owned", owned, sizeof owned, e));
+    if (owned[0] != '\0') {
+        return ERR_OK;
+    }
+    ERR_TRY(snapshot_current_position(c, &now, e));
+    *out = gtid_set_is_subset(now.gtids, mark->gtids);
+    low_watermark_deinit(&now);
+    return ERR_OK;
+}
+
+static enum err_code begin_mysql_once(struct mysql_conn *c, struct low_watermark *out,
+                                      struct err *e)
 {
     ERR_TRY(mysql_conn_server(c)->gtid_enabled ? snapshot_current_position(c, out, e)
                                                : mark_by_new_file(c, out, e));
     ERR_TRY(refuse_prepared_xa(c, e));
     return mysql_exec(c, e, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");
+}
+
+static enum err_code begin_mysql(struct mysql_conn *c, bool exact, struct low_watermark *out,
+                                 struct err *e)
+{
+    /* A new file each time is not to be had often. */
+    unsigned tries = mysql_conn_server(c)->gtid_enabled ? EXACT_TRIES : EXACT_TRIES_FILES;
+
+    for (unsigned i = 0; i < tries; i++) {
+        bool is_it = true;
+
+        ERR_TRY(begin_mysql_once(c, out, e));
+        if (exact) {
+            ERR_TRY(is_exact(c, out, &is_it, e));
+        }
+        if (is_it) {
+            return ERR_OK;
+        }
+        ERR_TRY(snapshot_end(c, e));
+        low_watermark_deinit(out);
+    }
+    return err_set_retryable(e, ERR_SOURCE,
+                             "the source commits all the time, and a table without a PRIMARY KEY "
+                             "needs one moment without a commit: add a key, or copy at a quieter "
+                             "time");
 }
 
 static enum err_code take_snapshot_status(void *ctx, const struct mysql_row *row, struct err *e)
@@ -291,7 +396,8 @@ static enum err_code begin_mariadb(struct mysql_conn *c, struct low_watermark *o
     return read_mariadb_gtids(c, &at, &out->gtids, e);
 }
 
-enum err_code snapshot_begin(struct mysql_conn *c, struct low_watermark *out, struct err *e)
+enum err_code snapshot_begin(struct mysql_conn *c, bool exact, struct low_watermark *out,
+                             struct err *e)
 {
     struct low_watermark mark = {.gtids = NULL};
 
@@ -299,8 +405,8 @@ enum err_code snapshot_begin(struct mysql_conn *c, struct low_watermark *out, st
         return err_set(e, ERR_SOURCE,
                        "the source writes no binlog (log_bin is OFF): start it with --log-bin");
     }
-    enum err_code rc =
-        mysql_conn_server(c)->is_mariadb ? begin_mariadb(c, &mark, e) : begin_mysql(c, &mark, e);
+    enum err_code rc = mysql_conn_server(c)->is_mariadb ? begin_mariadb(c, &mark, e)
+                                                        : begin_mysql(c, exact, &mark, e);
 
     if (rc != ERR_OK) {
         low_watermark_deinit(&mark);

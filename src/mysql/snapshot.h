@@ -27,17 +27,25 @@ struct low_watermark {
 void low_watermark_deinit(struct low_watermark *w);
 
 /*
- * Notes the low watermark. On MariaDB this also opens the consistent read that the rows are then
- * read in, so read the table on the same connection. Errors: ERR_SOURCE binlog off, privilege
- * missing (says which); prepared XA transactions are open (retryable; MySQL shows them only to
- * accounts with XA_RECOVER_ADMIN).
+ * Notes the low watermark and opens the consistent read that the rows are then read in, so read the
+ * table on the same connection. With `exact` the read holds nothing but the transactions before the
+ * watermark, as tables without a key need it; MariaDB's always does, MySQL is asked until no commit
+ * is under way.
+ *
+ * Errors: ERR_SOURCE binlog off, privilege missing (says which); prepared XA transactions are open
+ *         (retryable; MySQL shows them only to accounts with XA_RECOVER_ADMIN); no moment without a
+ *         commit was found (retryable).
  */
-MUST_USE enum err_code snapshot_begin(struct mysql_conn *c, struct low_watermark *out,
+MUST_USE enum err_code snapshot_begin(struct mysql_conn *c, bool exact, struct low_watermark *out,
                                       struct err *e);
 
 /* The server's current end of the binlog, for "start at current" and "--until current". */
 MUST_USE enum err_code snapshot_current_position(struct mysql_conn *c, struct low_watermark *out,
                                                  struct err *e);
+
+/* The oldest place that the server still has. MariaDB: without GTIDs. */
+MUST_USE enum err_code snapshot_earliest_position(struct mysql_conn *c, struct low_watermark *out,
+                                                  struct err *e);
 
 struct snapshot_reader;
 

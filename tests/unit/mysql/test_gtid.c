@@ -33,6 +33,9 @@ static struct gtid mysql_gtid(uint8_t uuid_byte, const char *tag, uint64_t numbe
     return g;
 }
 
+#define UUID_A "11111111-1111-1111-1111-111111111111"
+#define UUID_B "22222222-2222-2222-2222-222222222222"
+
 TEST(test_gtid__prints_canonically_what_it_parses)
 {
     static const struct {
@@ -277,6 +280,45 @@ TEST(test_gtid__adds_the_next_number_quickly)
     gtid_set_free(s);
 }
 
+TEST(test_gtid__knows_intersections)
+{
+    static const struct {
+        enum gtid_flavor flavor;
+        const char *a;
+        const char *b;
+        const char *both;
+    } cases[] = {
+        {GTID_FLAVOR_MYSQL, UUID_A ":1-100:102", UUID_A ":1-101", UUID_A ":1-100"},
+        {GTID_FLAVOR_MYSQL, UUID_A ":1-10:20-30:50", UUID_A ":5-25:50-60", UUID_A ":5-10:20-25:50"},
+        {GTID_FLAVOR_MYSQL, UUID_A ":1-5," UUID_B ":1", UUID_B ":1-9", UUID_B ":1"},
+        {GTID_FLAVOR_MYSQL, UUID_A ":1-5", UUID_A ":6-9", ""},
+        {GTID_FLAVOR_MYSQL, UUID_A ":1-5", "", ""},
+        {GTID_FLAVOR_MARIADB, "0-1-100,1-2-55", "0-3-90,2-1-1", "0-3-90"},
+        {GTID_FLAVOR_MARIADB, "0-1-10", "0-3-90", "0-1-10"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (int swap = 0; swap < 2; swap++) {
+            struct gtid_set *a = NULL;
+            struct gtid_set *b = NULL;
+            struct buf text = {0};
+            struct err e = {0};
+
+            assert_ok(gtid_set_parse(swap ? cases[i].b : cases[i].a, cases[i].flavor, &a, &e), &e);
+            assert_ok(gtid_set_parse(swap ? cases[i].a : cases[i].b, cases[i].flavor, &b, &e), &e);
+            struct gtid_set *both = gtid_set_intersect(a, b);
+
+            assert_non_null(both);
+            gtid_set_print(both, &text);
+            assert_string_equal(buf_cstr(&text), cases[i].both);
+            buf_deinit(&text);
+            gtid_set_free(a);
+            gtid_set_free(b);
+            gtid_set_free(both);
+        }
+    }
+}
+
 TEST(test_gtid__knows_subsets_and_unions)
 {
     static const struct {
@@ -392,7 +434,7 @@ TEST_MAIN(test_case(test_gtid__prints_canonically_what_it_parses),
           test_case(test_gtid__a_source_without_intervals_is_not_in_the_set),
           test_case(test_gtid__adds_numbers_in_any_order),
           test_case(test_gtid__adds_the_next_number_quickly),
-          test_case(test_gtid__knows_subsets_and_unions),
+          test_case(test_gtid__knows_intersections), test_case(test_gtid__knows_subsets_and_unions),
           test_case(test_gtid__mariadb_keeps_the_newest_in_log_order),
           test_case(test_gtid__prints_one_transaction),
           test_case(test_gtid__survives_lack_of_memory))
