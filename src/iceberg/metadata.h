@@ -50,6 +50,13 @@ int64_t iceberg_metadata_last_updated_ms(const struct iceberg_metadata *m);
 /* The folder of metadata files without trailing '/', malloc'd; NULL when there is no memory. */
 char *iceberg_metadata_folder(const struct iceberg_metadata *m);
 
+/*
+ * Whether the current schema has all of schema's columns with their ids, names and types, and
+ * requires no other; if not, why says what is different.
+ */
+bool iceberg_metadata_has_fields(const struct iceberg_metadata *m,
+                                 const struct iceberg_schema *schema, char *why, size_t why_bytes);
+
 struct iceberg_table_options {
     const char *uuid;
     const char *location; /* no trailing slash */
