@@ -97,6 +97,7 @@ enum err_code checkpoint_print(const struct checkpoint *c, struct buf *out, stru
     bad |= set_uint(o, "pos", c->position.offset);
     bad |= set_text(o, "gtid", c->gtids);
     bad |= set_uint(o, "time-us", (uint64_t)c->time_us);
+    bad |= set_uint(o, "copied", c->copied);
     if (c->def != NULL) {
         bad |= json_object_set_new(o, "table", def_to_json(c->def));
     }
@@ -209,6 +210,7 @@ static enum err_code read_fields(const json_t *o, struct checkpoint *out, struct
     out->data_ordinal = get_uint(o, "data-ordinal");
     out->position.offset = get_uint(o, "pos");
     out->time_us = (int64_t)get_uint(o, "time-us");
+    out->copied = get_uint(o, "copied") != 0;
     copy_text(out->run, sizeof out->run, o, "run");
     copy_text(out->source, sizeof out->source, o, "source");
     copy_text(out->position.file, sizeof out->position.file, o, "file");

@@ -26,6 +26,7 @@ struct checkpoint {
     struct binlog_position position; /* end of the last transaction that is in the table */
     char *gtids;                     /* text, NULL when the source has none */
     int64_t time_us;                 /* when the cut was made */
+    bool copied;                     /* a whole copy of the table (backfill) is in it */
     struct table_def *def;           /* the source's definition as of the position; may be NULL */
     struct arena arena;
 };

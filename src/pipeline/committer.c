@@ -24,6 +24,7 @@ enum err_code checkpoint_next(const struct run *run, const struct followed_table
         .data_ordinal = with_rows ? was->ordinal + 1 : was->data_ordinal,
         .position = *position,
         .time_us = time_us,
+        .copied = was->copied,
     };
     (void)snprintf(out->run, sizeof out->run, "%s", run->id);
     (void)snprintf(out->source, sizeof out->source, "%s", run->source);

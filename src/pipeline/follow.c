@@ -315,6 +315,11 @@ static enum err_code read_events(struct follow *f, struct retry *retry, struct e
     return f->done ? stop_inside_transaction(f, e) : ERR_OK;
 }
 
+static bool goes_on(const struct follow *f)
+{
+    return !f->done && !atomic_load(&f->run->stopping) && !run_failed(f->run);
+}
+
 /* Waits before the next try, in steps short enough for a stop request. */
 static void wait_to_retry(struct follow *f, struct retry *retry, struct rand *rand,
                           const struct err *why)
@@ -323,7 +328,7 @@ static void wait_to_retry(struct follow *f, struct retry *retry, struct rand *ra
 
     log_warn(f->run->log, "source.lost", LOG_STR("error", why->msg),
              LOG_F64("retry_s", (double)wait_us / 1e6));
-    while (wait_us > 0 && !atomic_load(&f->run->stopping) && !run_failed(f->run)) {
+    while (wait_us > 0 && goes_on(f)) {
         int64_t step_us = wait_us > 100000 ? 100000 : wait_us;
 
         clock_sleep_us(&f->run->clock, step_us);
@@ -342,34 +347,58 @@ static enum err_code follow_once(struct follow *f, struct retry *retry, struct e
     return rc;
 }
 
+/* What came before trouble that ends the run is whole: it goes to the lake first. */
+static void cut_before_end(struct follow *f)
+{
+    struct err ignored = {0};
+
+    /* A failure here adds nothing: the run ends with the one that led to it. */
+    if (!run_failed(f->run) && leave_open_transaction(f, &ignored) == ERR_OK && f->moved) {
+        (void)!follow_cut(f, true, &ignored);
+    }
+}
+
+/* The connection broke: what was read goes to the lake while there is nothing else to do. */
+static enum err_code recover(struct follow *f, struct retry *retry, struct rand *rand,
+                             struct err *e)
+{
+    struct err why = *e;
+
+    ERR_TRY(leave_open_transaction(f, e));
+    if (f->moved && f->rows_since_cut) {
+        ERR_TRY(follow_cut(f, false, e));
+    }
+    wait_to_retry(f, retry, rand, &why);
+    return ERR_OK;
+}
+
 enum err_code follow_run(struct follow *f, struct err *e)
 {
     struct retry retry = {.min_us = SECOND_US / 5, .max_us = 30 * (int64_t)SECOND_US};
     struct rand rand;
+    struct err err = {0}; /* e may be NULL, and what it says steers */
 
     rand_init(&rand);
     f->cut_us = clock_mono_us(&f->run->clock);
     f->done = follow_until_reached(f);
-    while (!f->done && !atomic_load(&f->run->stopping) && !run_failed(f->run)) {
-        enum err_code rc = follow_once(f, &retry, e);
+    while (goes_on(f)) {
+        enum err_code rc = follow_once(f, &retry, &err);
 
         if (rc == ERR_OK || atomic_load(&f->run->stopping)) {
             break;
         }
-        if (!e->retryable || run_failed(f->run)) {
-            /* What came before the trouble is whole: it goes to the lake before the run ends. */
-            struct err cut_err = {0};
-
-            if (!run_failed(f->run) && leave_open_transaction(f, &cut_err) == ERR_OK && f->moved) {
-                (void)!follow_cut(f, true, &cut_err);
+        if (err.retryable && !run_failed(f->run)) {
+            rc = recover(f, &retry, &rand, &err);
+            if (rc == ERR_OK) {
+                continue;
             }
-            return rc;
+        } else {
+            cut_before_end(f);
         }
-        ERR_TRY(leave_open_transaction(f, e));
-        if (f->moved && f->rows_since_cut) {
-            ERR_TRY(follow_cut(f, false, e));
+        if (e != NULL) {
+            *e = err;
         }
-        wait_to_retry(f, &retry, &rand, e);
+        return rc;
     }
     if (run_failed(f->run)) {
         return err_set(e, ERR_CANCELLED, "the run has failed");

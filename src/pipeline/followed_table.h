@@ -67,6 +67,7 @@ struct followed_table {
     /* Committer (and the runner before the threads start). */
     struct {
         struct checkpoint expected; /* what we last read or wrote; ordinal 0: none yet */
+        bool exists;                /* in the catalog */
         bool backfill_complete;
         const struct table_def *def; /* of the next checkpoint */
     } commit;
@@ -79,6 +80,12 @@ MUST_USE enum err_code followed_table_new(const char *schema, const char *name,
                                           const char *location, struct followed_table **out,
                                           struct err *e);
 void followed_table_free(struct followed_table *t);
+
+/* Whether the table has a place to follow from. Thread: source, or the runner before it. */
+static inline bool followed_table_has_position(const struct followed_table *t)
+{
+    return t->source.position.file[0] != '\0' || t->source.gtids != NULL;
+}
 
 /*
  * The plan for a table map: an earlier one when the same body came before under the same

@@ -1,0 +1,305 @@
+/* runner_follow.c - the threads that follow the binlog: source, lanes, committer. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "mysql/snapshot.h"
+#include "pipeline/committer.h"
+#include "pipeline/runner_int.h"
+
+#define LANES_MAX       64u
+#define FILE_START      4u
+#define PARTS_BYTES_MAX 4096u /* of cut_part structs: a few cuts may wait for the committer */
+
+struct threads {
+    struct runner *r;
+    struct follow *follow;
+    struct lane *lanes[LANES_MAX];
+    unsigned lane_count;
+    struct queue *parts;
+    struct committer *committer;
+    pthread_t source;
+    _Atomic bool source_ended;
+    struct err source_err;
+};
+
+/* ---- where to start ---- */
+
+struct start {
+    struct binlog_position position;
+    struct gtid_set *gtids; /* NULL: by position */
+};
+
+static bool all_have_gtids(const struct runner *r)
+{
+    for (uint32_t i = 0; i < r->table_count; i++) {
+        if (r->tables[i]->source.gtids == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What every table has already. */
+static enum err_code common_gtids(const struct runner *r, struct gtid_set **out, struct err *e)
+{
+    struct gtid_set *common = gtid_set_copy(r->tables[0]->source.gtids);
+
+    for (uint32_t i = 1; common != NULL && i < r->table_count; i++) {
+        struct gtid_set *next = gtid_set_intersect(common, r->tables[i]->source.gtids);
+
+        gtid_set_free(common);
+        common = next;
+    }
+    *out = common;
+    return common == NULL ? err_nomem(e) : ERR_OK;
+}
+
+static enum err_code find_start(const struct runner *r, struct start *out, struct err *e)
+{
+    bool some_have_gtids = false;
+    const struct binlog_position *least = &r->tables[0]->source.position;
+
+    for (uint32_t i = 0; i < r->table_count; i++) {
+        const struct followed_table *t = r->tables[i];
+
+        some_have_gtids = some_have_gtids || t->source.gtids != NULL;
+        if (binlog_position_compare(&t->source.position, least) < 0) {
+            least = &t->source.position;
+        }
+    }
+    *out = (struct start){.position = *least};
+    if (all_have_gtids(r)) {
+        return common_gtids(r, &out->gtids, e);
+    }
+    if (out->position.file[0] == '\0') {
+        return err_set(e, ERR_CONFIG,
+                       "some tables start at a GTID set and others have only a file position: "
+                       "start them in runs of their own first");
+    }
+    if (some_have_gtids) {
+        /*
+         * A copy's position may lead its GTID set, though never out of the file: a file ends when
+         * all of its commits are through. Each table skips what it has by its GTID set.
+         */
+        out->position.offset = FILE_START;
+    }
+    return ERR_OK;
+}
+
+/* The server must have all that the lake has, else it was set back or is another one. */
+static enum err_code check_not_rewound(const struct start *start, const struct low_watermark *now,
+                                       struct err *e)
+{
+    if (start->gtids != NULL && now->gtids != NULL) {
+        if (gtid_set_is_subset(start->gtids, now->gtids)) {
+            return ERR_OK;
+        }
+        return err_set(e, ERR_SOURCE,
+                       "the lake holds transactions that the source does not have: it was "
+                       "restored from an older backup, its binlogs were reset, or it is another "
+                       "server. Following on would mix two histories: drop the Iceberg tables and "
+                       "copy them again");
+    }
+    if (start->gtids == NULL && binlog_position_compare(&start->position, &now->position) > 0) {
+        return err_set(e, ERR_SOURCE,
+                       "the lake is at %s:%llu, and the source's binlog ends at %s:%llu: its "
+                       "binlogs were reset, or it is another server. Drop the Iceberg tables and "
+                       "copy them again",
+                       start->position.file, (unsigned long long)start->position.offset,
+                       now->position.file, (unsigned long long)now->position.offset);
+    }
+    return ERR_OK;
+}
+
+static enum err_code look_at_source(struct runner *r, const struct start *start, struct err *e)
+{
+    struct mysql_conn *conn = NULL;
+    struct low_watermark now = {.gtids = NULL};
+    enum err_code rc = mysql_conn_open(&r->options.mysql, &conn, e);
+
+    if (rc == ERR_OK) {
+        rc = snapshot_current_position(conn, &now, e);
+    }
+    if (rc == ERR_OK) {
+        rc = check_not_rewound(start, &now, e);
+    }
+    if (rc == ERR_OK && r->options.until.kind == RUN_POINT_CURRENT) {
+        r->options.until.kind = RUN_POINT_POSITION;
+        r->options.until.position = now.position;
+    }
+    low_watermark_deinit(&now);
+    mysql_conn_close(conn);
+    return rc;
+}
+
+/* ---- threads ---- */
+
+static void *source_main(void *arg)
+{
+    struct threads *t = arg;
+
+    if (follow_run(t->follow, &t->source_err) != ERR_OK && !run_failed(&t->r->run)) {
+        /* What it had read is on its way to the lake: not yet the end of the run. */
+        log_debug(t->r->run.log, "source.ended", LOG_STR("error", t->source_err.msg));
+    }
+    atomic_store(&t->source_ended, true);
+    return NULL;
+}
+
+static void wake_all(void *ctx)
+{
+    struct threads *t = ctx;
+
+    if (t->follow != NULL) {
+        follow_interrupt(t->follow);
+    }
+    for (unsigned i = 0; i < t->lane_count; i++) {
+        lane_abort(t->lanes[i]);
+    }
+    queue_close(t->parts);
+}
+
+static unsigned choose_lanes(const struct runner *r)
+{
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    unsigned lanes = r->options.lanes;
+
+    if (lanes == 0) {
+        lanes = processors < 4 ? 1 : (unsigned)processors / 2;
+    }
+    lanes = lanes > LANES_MAX ? LANES_MAX : lanes;
+    return lanes > r->table_count ? r->table_count : lanes;
+}
+
+static enum err_code start_lanes(struct threads *t, struct err *e)
+{
+    struct runner *r = t->r;
+    unsigned lanes = choose_lanes(r);
+
+    for (uint32_t i = 0; i < r->table_count; i++) {
+        r->tables[i]->lane = i % lanes;
+    }
+    while (t->lane_count < lanes) {
+        const struct lane_options options = {
+            .run = &r->run,
+            .tables = r->tables,
+            .table_count = r->table_count,
+            .number = t->lane_count,
+            .memory_bytes = r->options.memory_bytes / lanes,
+            .committer = t->parts,
+        };
+
+        ERR_TRY(lane_start(&options, &t->lanes[t->lane_count], e));
+        t->lane_count++;
+    }
+    return ERR_OK;
+}
+
+static enum err_code start_all(struct threads *t, const struct start *start, struct err *e)
+{
+    struct runner *r = t->r;
+
+    t->parts = queue_new(PARTS_BYTES_MAX);
+    if (t->parts == NULL) {
+        return err_nomem(e);
+    }
+    ERR_TRY(committer_start(
+        &(struct committer_options){
+            .run = &r->run,
+            .tables = r->tables,
+            .table_count = r->table_count,
+            .lane_count = choose_lanes(r),
+            .watermarks = r->watermarks,
+            .parts = t->parts,
+        },
+        &t->committer, e));
+    ERR_TRY(start_lanes(t, e));
+    ERR_TRY(follow_new(
+        &(struct follow_options){
+            .run = &r->run,
+            .tables = r->tables,
+            .table_count = r->table_count,
+            .lanes = t->lanes,
+            .lane_count = t->lane_count,
+            .icase = r->icase,
+            .start = start->position,
+            .start_gtids = start->gtids,
+            .replica_uuid = r->replica_uuid,
+        },
+        &t->follow, e));
+    runner_on_fail(r, wake_all, t);
+    if (pthread_create(&t->source, NULL, source_main, t) != 0) {
+        runner_on_fail(r, NULL, NULL);
+        follow_free(t->follow);
+        t->follow = NULL;
+        return err_set(e, ERR_IO, "starting the source thread failed");
+    }
+    return ERR_OK;
+}
+
+/* What is on its way gets through, in the order of the life of a row. */
+static void end_all(struct threads *t)
+{
+    if (t->follow != NULL) {
+        (void)pthread_join(t->source, NULL);
+    }
+    for (unsigned i = 0; i < t->lane_count; i++) {
+        lane_close(t->lanes[i]);
+    }
+    /* A failure may still come; it must not wake what is gone. */
+    unsigned lanes = t->lane_count;
+
+    runner_on_fail(t->r, NULL, NULL);
+    if (run_failed(&t->r->run)) {
+        wake_all(t);
+    }
+    t->lane_count = 0;
+    for (unsigned i = 0; i < lanes; i++) {
+        lane_join(t->lanes[i]);
+    }
+    if (t->parts != NULL) {
+        queue_close(t->parts);
+    }
+    committer_join(t->committer);
+    queue_free(t->parts);
+    follow_free(t->follow);
+}
+
+enum err_code runner_follow(struct runner *r, struct err *e)
+{
+    struct start start = {.gtids = NULL};
+    struct threads t = {.r = r};
+    struct err why = {0};
+    enum err_code rc = find_start(r, &start, e);
+
+    if (rc == ERR_OK) {
+        rc = look_at_source(r, &start, e);
+    }
+    if (rc != ERR_OK) {
+        gtid_set_free(start.gtids);
+        return rc;
+    }
+    atomic_store(&r->run.counters.phase, RUN_PHASE_FOLLOW);
+    if (start_all(&t, &start, &why) != ERR_OK) {
+        run_fail(&r->run, &why);
+    }
+    bool interrupted = false;
+
+    while (t.follow != NULL && !atomic_load(&t.source_ended)) {
+        if (!runner_poll(r) && !interrupted) {
+            follow_interrupt(t.follow);
+            interrupted = true;
+        }
+    }
+    end_all(&t);
+    gtid_set_free(start.gtids);
+    if (run_failed(&r->run)) {
+        why = r->run.error;
+    } else {
+        why = t.source_err;
+    }
+    if (e != NULL) {
+        *e = why;
+    }
+    return why.code;
+}

@@ -1,0 +1,45 @@
+/*
+ * runner_int.h - the runner's state, shared by runner.c (the order of things), runner_tables.c
+ * (which tables, where they stand), runner_copy.c (backfill workers) and runner_follow.c (threads
+ * that follow).
+ */
+#ifndef CALVE_PIPELINE_RUNNER_INT_H
+#define CALVE_PIPELINE_RUNNER_INT_H
+
+#include "pipeline/follow.h"
+#include "pipeline/runner.h"
+#include "pipeline/watermarks.h"
+
+struct runner {
+    struct run run;
+    struct run_options options; /* what run.options points to: `until` becomes a position here */
+    struct watermarks *watermarks;
+    struct followed_table **tables;
+    uint32_t table_count;
+    uint32_t table_capacity;
+    bool icase; /* the server compares table names without case */
+    char replica_uuid[UUID_TEXT_BYTES];
+};
+
+/* Connects and finds the chosen tables with their definitions. */
+MUST_USE enum err_code runner_find_tables(struct runner *r, struct err *e);
+
+/* Reads where each table stands and brings watermark rows level with checkpoints. */
+MUST_USE enum err_code runner_load_states(struct runner *r, struct err *e);
+
+/* Copies the tables that are to be copied. ERR_OK also when the run was asked to stop. */
+MUST_USE enum err_code runner_copy(struct runner *r, struct err *e);
+
+/* Gives tables without a position the one that `from` names, and commits it. */
+MUST_USE enum err_code runner_start_new_tables(struct runner *r, struct err *e);
+
+/* Follows until the end of the run. */
+MUST_USE enum err_code runner_follow(struct runner *r, struct err *e);
+
+/* Looks at stop requests and shows progress. False when the run is ending. */
+bool runner_poll(struct runner *r);
+
+/* Starts what on_fail is to wake; NULL ends it. */
+void runner_on_fail(struct runner *r, void (*on_fail)(void *ctx), void *ctx);
+
+#endif

@@ -1,0 +1,336 @@
+/* runner_tables.c - which tables a run has, and where they stand. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "mysql/snapshot.h"
+#include "mysql/source_catalog.h"
+#include "pipeline/changelog.h"
+#include "pipeline/committer.h"
+#include "pipeline/runner_int.h"
+#include "pipeline/table_state.h"
+
+static bool matches_any(const char *const *globs, uint32_t count, const char *name, bool icase)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (str_glob(globs[i], name, icase)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A name becomes a folder's. */
+static bool is_folder_name(const char *name)
+{
+    return strchr(name, '/') == NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static char *location_of(const struct run_options *o, const char *schema, const char *name)
+{
+    return o->compat_layout ? str_format("%s/%s/%s/%s", o->warehouse, o->connection, schema, name)
+                            : str_format("%s/%s/%s", o->warehouse, schema, name);
+}
+
+static enum err_code add_table(struct runner *r, const char *schema, const char *name,
+                               struct err *e)
+{
+    if (r->table_count == r->table_capacity) {
+        uint32_t capacity = r->table_capacity * 2 + 16;
+        struct followed_table **tables = realloc(r->tables, capacity * sizeof(*tables));
+
+        if (tables == NULL) {
+            return err_nomem(e);
+        }
+        r->tables = tables;
+        r->table_capacity = capacity;
+    }
+    char *location = location_of(&r->options, schema, name);
+    enum err_code rc = location == NULL ? err_nomem(e)
+                                        : followed_table_new(schema, name, location,
+                                                             &r->tables[r->table_count], e);
+
+    free(location);
+    if (rc == ERR_OK) {
+        r->table_count++;
+    }
+    return rc;
+}
+
+static enum err_code take_table(void *ctx, const char *schema, const char *name, struct err *e)
+{
+    struct runner *r = ctx;
+    const struct run_options *o = &r->options;
+    char *full = str_format("%s.%s", schema, name);
+
+    if (full == NULL) {
+        return err_nomem(e);
+    }
+    bool chosen = matches_any(o->tables, o->table_count, full, r->icase) &&
+                  !matches_any(o->excluded, o->excluded_count, full, r->icase);
+
+    free(full);
+    if (!chosen) {
+        return ERR_OK;
+    }
+    if (strcmp(schema, WATERMARKS_NAMESPACE) == 0 && strcmp(name, WATERMARKS_TABLE) == 0) {
+        return err_set(e, ERR_CONFIG,
+                       "%s.%s is the name of calve's own watermarks table: leave the source's "
+                       "table of this name out by exclude-table",
+                       schema, name);
+    }
+    if (!is_folder_name(schema) || !is_folder_name(name)) {
+        return err_set(e, ERR_UNSUPPORTED,
+                       "the name of %s.%s cannot be that of a folder: leave it out by "
+                       "exclude-table",
+                       schema, name);
+    }
+    return add_table(r, schema, name, e);
+}
+
+/* Each glob without wildcards names a table that must be there. */
+static enum err_code check_named(const struct runner *r, struct err *e)
+{
+    const struct run_options *o = &r->options;
+
+    for (uint32_t i = 0; i < o->table_count; i++) {
+        bool found = strpbrk(o->tables[i], "*?") != NULL;
+
+        for (uint32_t k = 0; !found && k < r->table_count; k++) {
+            found = str_glob(o->tables[i], r->tables[k]->full_name, r->icase);
+        }
+        found = found || matches_any(o->excluded, o->excluded_count, o->tables[i], r->icase);
+        if (!found) {
+            return err_set(e, ERR_CONFIG,
+                           "the source has no table %s that this account can see: check the "
+                           "spelling, or GRANT SELECT on it",
+                           o->tables[i]);
+        }
+    }
+    if (r->table_count == 0) {
+        return err_set(e, ERR_CONFIG,
+                       "none of the tables that this account can see is chosen by '%s'%s",
+                       o->tables[0], o->table_count > 1 ? " and the other patterns" : "");
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_server(const struct mysql_server *s, struct err *e)
+{
+    if (!s->log_bin) {
+        return err_set(e, ERR_SOURCE,
+                       "the source writes no binlog (log_bin is OFF): start it with --log-bin");
+    }
+    if (!str_ieq(s->binlog_format, "ROW")) {
+        return err_set(e, ERR_SOURCE,
+                       "the source has binlog_format=%s, and only ROW holds rows: SET GLOBAL "
+                       "binlog_format=ROW, and restart the applications that write",
+                       s->binlog_format);
+    }
+    if (!str_ieq(s->binlog_row_image, "FULL") && !str_ieq(s->binlog_row_image, "FULL_NODUP")) {
+        return err_set(e, ERR_SOURCE,
+                       "the source has binlog_row_image=%s, which leaves columns out: SET GLOBAL "
+                       "binlog_row_image=FULL, and restart the applications that write",
+                       s->binlog_row_image);
+    }
+    return ERR_OK;
+}
+
+static enum err_code find_tables(struct runner *r, struct mysql_conn *conn, struct err *e)
+{
+    const struct mysql_server *server = mysql_conn_server(conn);
+
+    ERR_TRY(check_server(server, e));
+    (void)snprintf(r->run.source, sizeof r->run.source, "%s", server->identity);
+    r->icase = server->lower_case_table_names != 0;
+    ERR_TRY(source_catalog_tables(conn, take_table, r, e));
+    ERR_TRY(check_named(r, e));
+    for (uint32_t i = 0; i < r->table_count; i++) {
+        struct followed_table *t = r->tables[i];
+        struct table_def *def = NULL;
+
+        ERR_TRY(source_catalog_load(conn, t->schema, t->name, &t->arena, &def, e));
+        t->source.def = def;
+        t->commit.def = def;
+    }
+    log_info(r->run.log, "run.tables", LOG_U64("tables", r->table_count),
+             LOG_STR("server", server->version), LOG_STR("source", server->identity));
+    return ERR_OK;
+}
+
+enum err_code runner_find_tables(struct runner *r, struct err *e)
+{
+    struct mysql_conn *conn = NULL;
+    enum err_code rc = mysql_conn_open(&r->options.mysql, &conn, e);
+
+    if (rc == ERR_OK) {
+        rc = find_tables(r, conn, e);
+    }
+    mysql_conn_close(conn);
+    return rc;
+}
+
+/* A run that ended between data and watermark left the row behind. */
+static enum err_code catch_watermark_up(struct runner *r, const struct followed_table *t,
+                                        struct err *e)
+{
+    const struct checkpoint *c = &t->commit.expected;
+    const struct watermark_update update = {t->schema, t->name, c->copied};
+
+    if (!table_state_watermark_lags(t, watermarks_find(r->watermarks, t->schema, t->name)) ||
+        c->position.file[0] == '\0') {
+        return ERR_OK;
+    }
+    return watermarks_commit(r->watermarks, &update, 1, &c->position, c->gtids, r->run.source, e);
+}
+
+static enum err_code load_states(struct runner *r, struct err *e)
+{
+    ERR_TRY(watermarks_load(r->watermarks, true, e));
+    for (uint32_t i = 0; i < r->table_count; i++) {
+        ERR_TRY(table_state_load(&r->run, r->watermarks, r->tables[i], e));
+    }
+    for (uint32_t i = 0; i < r->table_count; i++) {
+        ERR_TRY(catch_watermark_up(r, r->tables[i], e));
+    }
+    return ERR_OK;
+}
+
+enum err_code runner_load_states(struct runner *r, struct err *e)
+{
+    const struct run_options *o = &r->options;
+    char *location =
+        o->compat_layout
+            ? str_format("%s/%s/%s", o->warehouse, o->connection, WATERMARKS_TABLE)
+            : str_format("%s/%s/%s", o->warehouse, WATERMARKS_NAMESPACE, WATERMARKS_TABLE);
+
+    if (location == NULL) {
+        return err_nomem(e);
+    }
+    enum err_code rc = watermarks_new(
+        &(struct watermarks_options){
+            .catalog = r->run.catalog,
+            .store = r->run.store,
+            .location = location,
+            .connection = o->connection,
+            .server_id = o->server_id,
+            .zstd_level = o->zstd_level,
+            .retention = o->watermark_retention,
+            .clock = r->run.clock,
+            .cancelled = run_is_failed,
+            .cancelled_ctx = &r->run,
+        },
+        &r->watermarks, e);
+
+    free(location);
+    ERR_TRY(rc);
+    (void)pthread_mutex_lock(&r->run.catalog_mutex);
+    rc = load_states(r, e);
+    (void)pthread_mutex_unlock(&r->run.catalog_mutex);
+    return rc;
+}
+
+static enum err_code start_point(const struct runner *r, struct mysql_conn *conn,
+                                 struct low_watermark *out, struct err *e)
+{
+    const struct run_point *from = &r->options.from;
+    bool mariadb = mysql_conn_server(conn)->is_mariadb;
+
+    switch (from->kind) {
+    case RUN_POINT_NONE:
+    case RUN_POINT_CURRENT:
+        return snapshot_current_position(conn, out, e);
+    case RUN_POINT_EARLIEST:
+        return snapshot_earliest_position(conn, out, e);
+    case RUN_POINT_POSITION:
+        out->position = from->position;
+        return ERR_OK;
+    case RUN_POINT_GTIDS:
+        if (!mariadb && !mysql_conn_server(conn)->gtid_enabled) {
+            return err_set(e, ERR_CONFIG, "from: a GTID set needs a source with gtid_mode=ON");
+        }
+        return gtid_set_parse(from->gtids, mariadb ? GTID_FLAVOR_MARIADB : GTID_FLAVOR_MYSQL,
+                              &out->gtids, e);
+    }
+    abort();
+}
+
+/* The place is committed at once: a run that ends before its first cut must not start later. */
+static enum err_code commit_start(struct runner *r, struct followed_table *t,
+                                  const struct low_watermark *start, const char *gtids,
+                                  struct err *e)
+{
+    struct run *run = &r->run;
+    struct data_file_list none = {0};
+    struct checkpoint next = {0};
+    const struct watermark_update update = {t->schema, t->name, false};
+
+    ERR_TRY(table_state_create(run, t, e));
+    ERR_TRY(checkpoint_next(run, t, &start->position, gtids, clock_wall_us(&run->clock), false,
+                            &next, e));
+    enum err_code rc = commit_table(run, t, &none, &next, e);
+
+    checkpoint_deinit(&next);
+    if (rc == ERR_OK && start->gtids != NULL) {
+        t->source.gtids = gtid_set_copy(start->gtids);
+        rc = t->source.gtids == NULL ? err_nomem(e) : ERR_OK;
+    }
+    ERR_TRY(rc);
+    t->source.position = start->position;
+    log_info(run->log, "table.started", LOG_STR("table", t->full_name),
+             LOG_STR("file", start->position.file), LOG_U64("pos", start->position.offset),
+             LOG_STR("gtids", gtids));
+    return start->position.file[0] == '\0'
+               ? ERR_OK
+               : watermarks_commit(r->watermarks, &update, 1, &start->position, gtids, run->source,
+                                   e);
+}
+
+static enum err_code commit_starts(struct runner *r, const struct low_watermark *start,
+                                   struct err *e)
+{
+    struct buf gtids = {0};
+    enum err_code rc = ERR_OK;
+
+    if (start->gtids != NULL) {
+        gtid_set_print(start->gtids, &gtids);
+        if (buf_cstr(&gtids) == NULL) {
+            rc = err_nomem(e);
+        }
+    }
+    (void)pthread_mutex_lock(&r->run.catalog_mutex);
+    for (uint32_t i = 0; rc == ERR_OK && i < r->table_count; i++) {
+        if (!followed_table_has_position(r->tables[i])) {
+            rc = commit_start(r, r->tables[i], start,
+                              start->gtids == NULL ? NULL : buf_cstr(&gtids), e);
+        }
+    }
+    (void)pthread_mutex_unlock(&r->run.catalog_mutex);
+    buf_deinit(&gtids);
+    return rc;
+}
+
+enum err_code runner_start_new_tables(struct runner *r, struct err *e)
+{
+    struct mysql_conn *conn = NULL;
+    struct low_watermark start = {.gtids = NULL};
+    bool any = false;
+
+    for (uint32_t i = 0; i < r->table_count; i++) {
+        any = any || !followed_table_has_position(r->tables[i]);
+    }
+    if (!any) {
+        return ERR_OK;
+    }
+    enum err_code rc = mysql_conn_open(&r->options.mysql, &conn, e);
+
+    if (rc == ERR_OK) {
+        rc = start_point(r, conn, &start, e);
+    }
+    mysql_conn_close(conn);
+    if (rc == ERR_OK) {
+        rc = commit_starts(r, &start, e);
+    }
+    low_watermark_deinit(&start);
+    return rc;
+}

@@ -1,0 +1,164 @@
+#include "pipeline/table_state.h"
+
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "pipeline/changelog.h"
+
+/* MariaDB's sets are lists of domains, MySQL's begin with a UUID. */
+static enum gtid_flavor flavor_of(const struct run *run)
+{
+    return str_starts_with(run->source, "mariadb-") ? GTID_FLAVOR_MARIADB : GTID_FLAVOR_MYSQL;
+}
+
+static enum err_code set_position(struct run *run, struct followed_table *t,
+                                  const struct binlog_position *position, const char *gtids,
+                                  struct err *e)
+{
+    t->source.position = *position;
+    gtid_set_free(t->source.gtids);
+    t->source.gtids = NULL;
+    if (gtids == NULL) {
+        return ERR_OK;
+    }
+    return gtid_set_parse(gtids, flavor_of(run), &t->source.gtids, e);
+}
+
+static enum err_code refuse_foreign(const struct run *run, const struct followed_table *t,
+                                    struct err *e)
+{
+    const struct checkpoint *c = &t->commit.expected;
+
+    if (strcmp(c->source, run->source) == 0) {
+        return ERR_OK;
+    }
+    return err_set(e, ERR_SOURCE,
+                   "%s was followed on another server (%s, up to %s:%llu) than this one (%s): "
+                   "positions of the two do not compare. Connect to that server again, or give "
+                   "this one a connection-name of its own and copy the table into another "
+                   "warehouse",
+                   t->full_name, c->source, c->position.file,
+                   (unsigned long long)c->position.offset, run->source);
+}
+
+/* Takes the checkpoint that the table's metadata carries. */
+static enum err_code take_checkpoint(struct run *run, struct followed_table *t,
+                                     const struct iceberg_metadata *metadata, bool *found,
+                                     struct err *e)
+{
+    struct checkpoint *c = &t->commit.expected;
+
+    ERR_TRY(checkpoint_load(metadata, run->options->connection, c, found, e));
+    if (!*found) {
+        return ERR_OK;
+    }
+    ERR_TRY(refuse_foreign(run, t, e));
+    t->commit.backfill_complete = c->copied;
+    t->commit.def = c->def;
+    t->source.def = c->def;
+    return set_position(run, t, &c->position, c->gtids, e);
+}
+
+static enum err_code take_metadata(struct run *run, struct followed_table *t, bool *found,
+                                   bool *has_rows, struct err *e)
+{
+    struct catalog_table table = {0};
+    char why[256];
+    enum err_code rc = catalog_load(run->catalog, t->ident, &table, e);
+
+    if (rc == ERR_NOT_FOUND) {
+        return ERR_OK;
+    }
+    ERR_TRY(rc);
+    t->commit.exists = true;
+    *has_rows = iceberg_metadata_snapshot_id(table.metadata) >= 0;
+    char *location = str_dup(iceberg_metadata_location(table.metadata));
+
+    if (location == NULL) {
+        rc = err_nomem(e);
+    } else if (!iceberg_metadata_has_fields(table.metadata, changelog_schema(), why, sizeof why)) {
+        rc = err_set(e, ERR_CONFIG,
+                     "the Iceberg table %s is no changelog table (%s): rename it, or use another "
+                     "warehouse",
+                     t->full_name, why);
+    } else {
+        rc = take_checkpoint(run, t, table.metadata, found, e);
+    }
+    if (location != NULL) {
+        free(t->location);
+        t->location = location;
+    }
+    catalog_table_deinit(&table);
+    return rc;
+}
+
+enum err_code table_state_load(struct run *run, const struct watermarks *watermarks,
+                               struct followed_table *table, struct err *e)
+{
+    const struct watermark *row = watermarks_find(watermarks, table->schema, table->name);
+    bool found = false;
+    bool has_rows = false;
+    enum err_code rc = take_metadata(run, table, &found, &has_rows, e);
+
+    if (rc != ERR_OK) {
+        err_wrap(e, "table %s", table->full_name);
+        return rc;
+    }
+    bool has_mark = row != NULL && row->position.file[0] != '\0';
+
+    if (row != NULL && row->backfill_complete) {
+        table->commit.backfill_complete = true;
+    }
+    if (has_mark && !found && !table->commit.exists) {
+        /* Somebody dropped the table to have it copied again: its old position says nothing. */
+        table->commit.backfill_complete = false;
+        return ERR_OK;
+    }
+    if (has_mark &&
+        (!found || binlog_position_compare(&row->position, &table->source.position) > 0)) {
+        return set_position(run, table, &row->position,
+                            watermarks_gtids(watermarks, &row->position, run->source), e);
+    }
+    if (!found && has_rows) {
+        return err_set(e, ERR_CONFIG,
+                       "the Iceberg table %s has rows, but neither a checkpoint nor a watermark of "
+                       "connection '%s': whose are they? Set connection-name (and "
+                       "CDC_SERVER_ID) as they were, or drop the Iceberg table",
+                       table->full_name, run->options->connection);
+    }
+    return ERR_OK;
+}
+
+enum err_code table_state_create(struct run *run, struct followed_table *table, struct err *e)
+{
+    const struct catalog_create_options options = {
+        .location = table->location,
+        .schema = changelog_schema(),
+        .partition = changelog_partition(),
+    };
+
+    if (table->commit.exists) {
+        return ERR_OK;
+    }
+    enum err_code rc = catalog_create(run->catalog, table->ident, &options, e);
+
+    if (rc == ERR_EXISTS) {
+        return err_set(e, ERR_FENCED,
+                       "another process has created the Iceberg table %s meanwhile: stop one of "
+                       "the two",
+                       table->full_name);
+    }
+    table->commit.exists = rc == ERR_OK;
+    return rc;
+}
+
+bool table_state_watermark_lags(const struct followed_table *table, const struct watermark *row)
+{
+    const struct checkpoint *c = &table->commit.expected;
+
+    if (c->ordinal == 0) {
+        return false;
+    }
+    return row == NULL || row->position.file[0] == '\0' || (c->copied && !row->backfill_complete) ||
+           binlog_position_compare(&c->position, &row->position) > 0;
+}

@@ -1,0 +1,35 @@
+/*
+ * table_state.h - where a table stands in the lake when a run starts: whether it is there, how far
+ * it is, whether it was copied.
+ *
+ * The position of a table is the later of its checkpoint (in its own metadata) and its watermark
+ * row; both are read anew at each start, nothing else is (docs/delivery.md).
+ *
+ * Thread: the runner's, before threads start; table_state_create also a copy's.
+ */
+#ifndef CALVE_PIPELINE_TABLE_STATE_H
+#define CALVE_PIPELINE_TABLE_STATE_H
+
+#include "pipeline/followed_table.h"
+#include "pipeline/run.h"
+#include "pipeline/watermarks.h"
+
+/*
+ * Fills table->commit and table->source.position and .gtids; a table without a position has an
+ * empty file name there. Caller holds run->catalog_mutex.
+ *
+ * Errors: ERR_CONFIG  the Iceberg table has rows but no position, or is no changelog
+ *         ERR_SOURCE  its position is one of another server
+ *         ERR_CORRUPT its checkpoint cannot be read
+ */
+MUST_USE enum err_code table_state_load(struct run *run, const struct watermarks *watermarks,
+                                        struct followed_table *table, struct err *e);
+
+/* Creates the Iceberg table unless it is there. Caller holds run->catalog_mutex. */
+MUST_USE enum err_code table_state_create(struct run *run, struct followed_table *table,
+                                          struct err *e);
+
+/* Whether the watermark row lags the checkpoint: a run ended between the two commits. */
+bool table_state_watermark_lags(const struct followed_table *table, const struct watermark *row);
+
+#endif
