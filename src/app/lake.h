@@ -1,0 +1,24 @@
+/*
+ * lake.h - the store and the catalog that the settings name.
+ *
+ * Thread: main opens and closes; a catalog is used by one thread at a time.
+ */
+#ifndef CALVE_APP_LAKE_H
+#define CALVE_APP_LAKE_H
+
+#include "app/config.h"
+#include "catalog/catalog.h"
+#include "storage/store.h"
+
+/* Zeroed is closed. */
+struct lake {
+    struct store *store;
+    struct catalog *catalog;
+};
+
+/* Makes warehouse folder and catalog where they are missing. On failure *out is closed. */
+MUST_USE enum err_code lake_open(const struct config *c, struct log *log, struct lake *out,
+                                 struct err *e);
+void lake_close(struct lake *l);
+
+#endif
