@@ -195,7 +195,6 @@ enum err_code follow_transaction_end(struct follow *f, const struct binlog_posit
     }
     f->txn.open = false;
     f->txn.begun = false;
-    f->txn.standalone = false;
     f->txn.routed = false;
     f->txn.gtid = (struct gtid){0};
     f->end = *end;
@@ -238,6 +237,14 @@ static enum err_code leave_open_transaction(struct follow *f, struct err *e)
     return routed ? rewind_to_cut(f, e) : ERR_OK;
 }
 
+/* A silent source still has to let a cut come in time: cuts are looked at when it speaks. */
+static int64_t heartbeat_us(const struct run_options *o)
+{
+    int64_t us = o->heartbeat_us < o->commit_interval_us ? o->heartbeat_us : o->commit_interval_us;
+
+    return o->batch_rows > 0 && us > SECOND_US ? SECOND_US : us;
+}
+
 static enum err_code open_stream(struct follow *f, struct err *e)
 {
     const struct run_options *o = f->run->options;
@@ -245,7 +252,7 @@ static enum err_code open_stream(struct follow *f, struct err *e)
         .mysql = o->mysql,
         .server_id = o->server_id,
         .replica_uuid = f->options.replica_uuid,
-        .heartbeat_us = o->heartbeat_us,
+        .heartbeat_us = heartbeat_us(o),
     };
     struct binlog_start start = {.position = f->end, .gtids = f->executed};
     struct binlog_stream *stream = NULL;

@@ -209,7 +209,6 @@ static enum err_code on_gtid(struct follow *f, const struct binlog_event *ev, st
     }
     f->txn.open = true;
     f->txn.routed = false;
-    f->txn.standalone = start.standalone;
     /* MariaDB's GTID event stands for BEGIN. */
     f->txn.begun =
         start.gtid.flavor == GTID_FLAVOR_MARIADB && start.gtid.present && !start.standalone;

@@ -29,7 +29,6 @@ struct follow {
         bool open;   /* between its start and its end */
         bool begun;  /* a BEGIN was seen, or the GTID event says that there is none */
         bool routed; /* some of its rows went to a lane */
-        bool standalone;
         struct gtid gtid;
         uint64_t serial; /* counts transactions of this run */
     } txn;
@@ -43,8 +42,6 @@ struct follow {
     uint64_t rows_decoded_at_cut;
     uint64_t bytes_since_cut;
     int64_t cut_us; /* monotonic time of the last cut */
-    int64_t slabs_sent_us;
-    int64_t watermark_us; /* monotonic time of the last cut of any kind */
     uint64_t cut_count;
 
     struct table_id_slot ids[TABLE_IDS_MAX];
@@ -56,7 +53,6 @@ struct follow {
 
     struct def_change *changes; /* for the next cut */
     uint32_t change_count;
-    bool warned_new_table;
 };
 
 /* One event. f->done is set when the end that was asked for is reached. */
