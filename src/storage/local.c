@@ -1,9 +1,12 @@
 /*
  * local.c - objects as files of the local disk.
  *
- *   folder/.tmp-<32 hex digits>   while it is written; a crash may leave it behind
- *   folder/name                   once it is whole: fsync, rename that does not replace,
- * fsync(folder)
+ *   folder/.tmp-<32 hex digits>   while it is written, locked by its writer; a crash leaves it
+ * behind folder/name                   once it is whole: fsync, rename that does not replace,
+ *                                 fsync(folder)
+ *
+ * A location is the path as it is, behind file://, without percent-encoding: so do PyIceberg and
+ * Java's Hadoop paths read it.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -11,15 +14,18 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/rand.h"
 #include "base/str.h"
+#include "storage/folder.h"
 #include "storage/store.h"
 
 #define TEMP_PREFIX       ".tmp-"
+#define TEMP_TRIES        8
 #define SYNCED_MAX        128u
 #define FOLDER_DEPTH_MAX  64
 #define RENAME_NO_REPLACE 1u
@@ -45,43 +51,6 @@ struct local_reader {
     char *path;
 };
 
-/* What may pass by itself or after somebody made room. */
-static bool is_retryable(int os_errno)
-{
-    switch (os_errno) {
-    case ENOSPC:
-    case EDQUOT:
-    case EIO:
-    case EAGAIN:
-    case EINTR:
-    case EMFILE:
-    case ENFILE:
-    case ENOMEM:
-    case ENOBUFS:
-    case EBUSY:
-    case ESTALE:
-    case ETIMEDOUT:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static enum err_code io_error(struct err *e, int os_errno, const char *doing, const char *path)
-{
-    if (os_errno == ENOENT) {
-        return err_set_os(e, ERR_NOT_FOUND, os_errno, "%s %s", doing, path);
-    }
-    if (os_errno == EEXIST) {
-        return err_set_os(e, ERR_EXISTS, os_errno, "%s %s", doing, path);
-    }
-    (void)err_set_os(e, ERR_IO, os_errno, "%s %s", doing, path);
-    if (e != NULL) {
-        e->retryable = is_retryable(os_errno);
-    }
-    return ERR_IO;
-}
-
 static enum err_code location_path(const char *location, const char **path, struct err *e)
 {
     *path = location;
@@ -97,28 +66,6 @@ static enum err_code location_path(const char *location, const char **path, stru
                        "'%s' is not a place on local disk: expected file:///folder/name", location);
     }
     return ERR_OK;
-}
-
-/* The path up to its last '/', malloc'd; "/" for names in the root. */
-static char *folder_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-
-    return slash == path ? str_dup("/") : str_ndup(path, (size_t)(slash - path));
-}
-
-static enum err_code sync_folder(const char *folder, struct err *e)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0) {
-        return io_error(e, errno, "opening folder", folder);
-    }
-    /* Some file systems have nothing to sync for a folder and say so by EINVAL. */
-    int failed = fsync(fd) != 0 && errno != EINVAL ? errno : 0;
-
-    (void)close(fd);
-    return failed != 0 ? io_error(e, failed, "syncing folder", folder) : ERR_OK;
 }
 
 static bool is_synced(struct local_store *s, const char *folder)
@@ -151,102 +98,82 @@ static void remember_synced(struct local_store *s, const char *folder)
 }
 
 /*
- * Makes the names of all folders above `folder` durable, once for each folder and process: whoever
- * made them may have crashed before syncing them.
+ * Once for each folder and process, or whenever it was made again: whoever made the folders may
+ * have crashed before syncing them.
  */
-static enum err_code sync_ancestors(struct local_store *s, const char *folder, struct err *e)
+static enum err_code sync_above(struct local_store *s, const char *folder, bool made, struct err *e)
 {
-    if (is_synced(s, folder)) {
+    if (!made && is_synced(s, folder)) {
         return ERR_OK;
     }
-    char *up = str_dup(folder);
-    enum err_code rc = up == NULL ? err_nomem(e) : ERR_OK;
-
-    while (rc == ERR_OK && strcmp(up, "/") != 0) {
-        char *parent = folder_of(up);
-
-        free(up);
-        up = parent;
-        if (up == NULL) {
-            rc = err_nomem(e);
-            break;
-        }
-        struct err why = {0};
-        rc = sync_folder(up, &why);
-        if (why.os_errno == EACCES || why.os_errno == EPERM) {
-            /* A folder that we may only pass through is not one that we made. */
-            rc = ERR_OK;
-            break;
-        }
-        if (rc != ERR_OK && e != NULL) {
-            *e = why;
-        }
-    }
-    free(up);
-    if (rc == ERR_OK) {
-        remember_synced(s, folder);
-    }
-    return rc;
+    ERR_TRY(folder_sync_above(folder, e));
+    remember_synced(s, folder);
+    return ERR_OK;
 }
 
-/* mkdir -p. */
-static enum err_code make_folders(const char *folder, struct err *e)
+/* A write's failure: what was not found then is a folder that somebody removed. */
+static enum err_code write_error(struct err *e, int os_errno, const char *doing, const char *path)
 {
-    char *path = str_dup(folder);
-    enum err_code rc = ERR_OK;
-
-    if (path == NULL) {
-        return err_nomem(e);
+    if (os_errno == ENOENT) {
+        (void)err_set_os(e, ERR_IO, os_errno, "%s %s: its folder was removed meanwhile", doing,
+                         path);
+        return ERR_IO;
     }
-    for (char *p = path + 1; rc == ERR_OK; p++) {
-        char was = *p;
-
-        if (was != '/' && was != '\0') {
-            continue;
-        }
-        *p = '\0';
-        if (mkdir(path, 0777) != 0 && errno != EEXIST) {
-            struct stat st;
-            int failed = errno;
-
-            /* On a read-only parent an existing folder is reported as EROFS or EACCES. */
-            if (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
-                rc = io_error(e, failed, "creating folder", path);
-            }
-        }
-        *p = was;
-        if (was == '\0') {
-            break;
-        }
-    }
-    free(path);
-    return rc;
+    return disk_error(e, os_errno, doing, path);
 }
 
-static enum err_code open_temp(struct local_store *s, struct local_file *f, const char *folder,
-                               struct err *e)
+/* Creates and locks a temporary file; 0, or an errno and no file. */
+static int create_temp(struct local_file *f, const char *folder)
 {
     struct rand rand;
+    struct stat st;
+    int failed;
 
     rand_init(&rand);
     f->temp = str_format("%s/" TEMP_PREFIX "%016llx%016llx", strcmp(folder, "/") == 0 ? "" : folder,
                          (unsigned long long)rand_u64(&rand), (unsigned long long)rand_u64(&rand));
     if (f->temp == NULL) {
-        return err_nomem(e);
+        return ENOMEM;
     }
     f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (f->fd < 0 && errno == ENOENT) {
-        ERR_TRY(make_folders(folder, e));
-        f->fd = open(f->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    }
     if (f->fd < 0) {
-        int failed = errno;
-
-        free(f->temp);
-        f->temp = NULL;
-        return io_error(e, failed, "creating a file in", folder);
+        failed = errno;
+    } else if ((flock(f->fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) ||
+               (fstat(f->fd, &st) == 0 && st.st_nlink == 0)) {
+        /* A sweep took it for a leftover before it was locked. Other failures mean a file system
+         * without locks, which is never swept. */
+        failed = EAGAIN;
+        (void)close(f->fd);
+        f->fd = -1;
+    } else {
+        return 0;
     }
-    return sync_ancestors(s, folder, e);
+    free(f->temp);
+    f->temp = NULL;
+    return failed;
+}
+
+static enum err_code open_temp(struct local_store *s, struct local_file *f, const char *folder,
+                               struct err *e)
+{
+    bool made = false;
+    int failed = EAGAIN;
+
+    for (int i = 0; i < TEMP_TRIES && failed == EAGAIN; i++) {
+        failed = create_temp(f, folder);
+        if (failed == ENOENT && !made) {
+            ERR_TRY(folder_make(folder, e));
+            made = true;
+            failed = create_temp(f, folder);
+        }
+    }
+    if (failed == ENOMEM) {
+        return err_nomem(e);
+    }
+    if (failed != 0) {
+        return write_error(e, failed, "creating a file in", folder);
+    }
+    return sync_above(s, folder, made, e);
 }
 
 static void local_abandon(struct store_file *base)
@@ -306,7 +233,7 @@ static enum err_code local_write(struct store_file *base, struct span bytes, str
         ssize_t n = write(f->fd, in.at, bytes_left(&in));
 
         if (n < 0 && errno != EINTR) {
-            return io_error(e, errno, "writing", f->path);
+            return write_error(e, errno, "writing", f->path);
         }
         if (n > 0) {
             bytes_skip(&in, (size_t)n);
@@ -326,22 +253,30 @@ static int rename_new(const char *temp, const char *path)
     }
     /* This file system cannot: a hard link is refused too when the name is taken. */
     if (link(temp, path) != 0) {
-        return errno;
+        return errno == EPERM ? EOPNOTSUPP : errno;
     }
-    return unlink(temp) == 0 ? 0 : errno;
+    /* The object is there; a second name that stays is swept as any leftover. */
+    (void)unlink(temp);
+    return 0;
 }
 
 static enum err_code name_file(struct local_file *f, struct err *e)
 {
     int failed = rename_new(f->temp, f->path);
 
+    if (failed == EOPNOTSUPP) {
+        return err_set(e, ERR_UNSUPPORTED,
+                       "naming %s: this file system can neither rename without replacing nor link; "
+                       "use another for the warehouse",
+                       f->path);
+    }
     if (failed != 0) {
-        return io_error(e, failed, "naming", f->path);
+        return write_error(e, failed, "naming", f->path);
     }
     free(f->temp);
     f->temp = NULL;
     char *folder = folder_of(f->path);
-    enum err_code rc = folder == NULL ? err_nomem(e) : sync_folder(folder, e);
+    enum err_code rc = folder == NULL ? err_nomem(e) : folder_sync(folder, e);
 
     free(folder);
     if (rc != ERR_OK) {
@@ -351,23 +286,23 @@ static enum err_code name_file(struct local_file *f, struct err *e)
     return rc;
 }
 
+static int sync_file(int fd)
+{
+    while (fsync(fd) != 0) {
+        if (errno != EINTR) {
+            return errno;
+        }
+    }
+    return 0;
+}
+
 static enum err_code local_finish(struct store_file *base, struct err *e)
 {
     struct local_file *f = (struct local_file *)base;
-    enum err_code rc = ERR_OK;
+    int failed = sync_file(f->fd);
+    /* Open, and so locked, until it has its name: nobody may take it for a leftover. */
+    enum err_code rc = failed != 0 ? write_error(e, failed, "syncing", f->path) : name_file(f, e);
 
-    if (fsync(f->fd) != 0) {
-        rc = io_error(e, errno, "syncing", f->path);
-    }
-    int closed = close(f->fd);
-
-    f->fd = -1;
-    if (rc == ERR_OK && closed != 0) {
-        rc = io_error(e, errno, "closing", f->path);
-    }
-    if (rc == ERR_OK) {
-        rc = name_file(f, e);
-    }
     local_abandon(base);
     return rc;
 }
@@ -395,13 +330,13 @@ static enum err_code open_read(const char *location, int *fd, const char **path,
     ERR_TRY(location_path(location, path, e));
     *fd = open(*path, O_RDONLY | O_CLOEXEC);
     if (*fd < 0) {
-        return io_error(e, errno, "reading", *path);
+        return disk_error(e, errno, "reading", *path);
     }
     int failed = fstat(*fd, &st) != 0 ? errno : S_ISREG(st.st_mode) ? 0 : EISDIR;
 
     if (failed != 0) {
         (void)close(*fd);
-        return io_error(e, failed, "reading", *path);
+        return disk_error(e, failed, "reading", *path);
     }
     *size = (uint64_t)st.st_size;
     return ERR_OK;
@@ -438,7 +373,7 @@ static enum err_code read_rest(int fd, const char *path, uint64_t size, struct b
             return ERR_OK;
         }
         if (n < 0 && errno != EINTR) {
-            return io_error(e, errno, "reading", path);
+            return disk_error(e, errno, "reading", path);
         }
         out->len += n > 0 ? (size_t)n : 0;
     }
@@ -471,7 +406,7 @@ static enum err_code read_at(void *ctx, uint64_t offset, uint8_t *out, size_t le
                            (unsigned long long)(offset + len));
         }
         if (n < 0 && errno != EINTR) {
-            return io_error(e, errno, "reading", r->path);
+            return disk_error(e, errno, "reading", r->path);
         }
         if (n > 0) {
             out += n;
@@ -521,7 +456,7 @@ static enum err_code local_remove(struct store *base, const char *location, stru
     (void)base;
     ERR_TRY(location_path(location, &path, e));
     if (unlink(path) != 0 && errno != ENOENT && errno != ENOTDIR) {
-        return io_error(e, errno, "removing", path);
+        return disk_error(e, errno, "removing", path);
     }
     return ERR_OK;
 }
@@ -534,12 +469,13 @@ struct walk {
     struct buf path;
     store_list_fn *each;
     void *ctx;
+    bool temps; /* temporary files instead of objects */
     int depth;
 };
 
 static enum err_code walk_folder(struct walk *w, struct err *e);
 
-static enum err_code walk_entry(struct walk *w, struct err *e)
+static enum err_code walk_entry(struct walk *w, bool is_temp, struct err *e)
 {
     const char *path = buf_cstr(&w->path);
     const char *name = buf_cstr(&w->name);
@@ -548,20 +484,15 @@ static enum err_code walk_entry(struct walk *w, struct err *e)
     if (path == NULL || name == NULL) {
         return err_nomem(e);
     }
-    if (lstat(path, &st) == 0 && S_ISLNK(st.st_mode) && stat(path, &st) == 0 &&
-        S_ISDIR(st.st_mode)) {
-        /* Following a link could leave the table, or never end. */
-        return ERR_OK;
-    }
     if (lstat(path, &st) != 0) {
-        return errno == ENOENT ? ERR_OK : io_error(e, errno, "listing", path);
+        return errno == ENOENT ? ERR_OK : disk_error(e, errno, "listing", path);
     }
-    bool matches = str_starts_with(name, w->prefix);
-
     if (S_ISDIR(st.st_mode)) {
-        return matches ? walk_folder(w, e) : ERR_OK;
+        return str_starts_with(name, w->prefix) ? walk_folder(w, e) : ERR_OK;
     }
-    if (!matches) {
+    /* Links to folders are not followed: that could leave the table, or never end. */
+    if (is_temp != w->temps || !str_starts_with(name, w->prefix) ||
+        (S_ISLNK(st.st_mode) && (stat(path, &st) != 0 || S_ISDIR(st.st_mode)))) {
         return ERR_OK;
     }
     struct store_entry entry = {
@@ -583,14 +514,14 @@ static enum err_code walk_names(struct walk *w, DIR *dir, struct err *e)
         struct dirent *d = readdir(dir);
 
         if (d == NULL) {
-            return errno != 0 ? io_error(e, errno, "listing", buf_cstr(&w->path)) : ERR_OK;
+            return errno != 0 ? disk_error(e, errno, "listing", buf_cstr(&w->path)) : ERR_OK;
         }
         if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0) {
             continue;
         }
         buf_append_str(&w->name, d->d_name);
         buf_append_str(&w->path, d->d_name);
-        rc = walk_entry(w, e);
+        rc = walk_entry(w, str_starts_with(d->d_name, TEMP_PREFIX), e);
         w->name.len = name_bytes;
         w->path.len = path_bytes;
     }
@@ -611,7 +542,7 @@ static enum err_code walk_folder(struct walk *w, struct err *e)
     DIR *dir = opendir(path);
 
     if (dir == NULL) {
-        return errno == ENOENT ? ERR_OK : io_error(e, errno, "listing", path);
+        return errno == ENOENT || errno == ENOTDIR ? ERR_OK : disk_error(e, errno, "listing", path);
     }
     if (w->depth > 0) {
         buf_u8(&w->name, '/');
@@ -625,13 +556,12 @@ static enum err_code walk_folder(struct walk *w, struct err *e)
     return rc;
 }
 
-static enum err_code local_list(struct store *base, const char *prefix, store_list_fn *each,
-                                void *ctx, struct err *e)
+static enum err_code walk_prefix(const char *prefix, bool temps, store_list_fn *each, void *ctx,
+                                 struct err *e)
 {
     const char *path;
-    struct walk w = {.prefix = prefix, .each = each, .ctx = ctx};
+    struct walk w = {.prefix = prefix, .each = each, .ctx = ctx, .temps = temps};
 
-    (void)base;
     ERR_TRY(location_path(prefix, &path, e));
     /* The walk starts at the last folder that the prefix names in full. */
     size_t tail = strlen(strrchr(path, '/')) - 1;
@@ -643,6 +573,46 @@ static enum err_code local_list(struct store *base, const char *prefix, store_li
     buf_deinit(&w.name);
     buf_deinit(&w.path);
     return rc;
+}
+
+static enum err_code local_list(struct store *base, const char *prefix, store_list_fn *each,
+                                void *ctx, struct err *e)
+{
+    (void)base;
+    return walk_prefix(prefix, false, each, ctx, e);
+}
+
+/* Removes a temporary file whose writer is gone: a living one holds the lock. */
+static enum err_code sweep_temp(void *ctx, const struct store_entry *entry, struct err *e)
+{
+    uint32_t *removed = ctx;
+    const char *path;
+
+    ERR_TRY(location_path(entry->location, &path, e));
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+
+    if (fd < 0) {
+        return errno == ENOENT ? ERR_OK : disk_error(e, errno, "sweeping", path);
+    }
+    int failed = 0;
+
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        if (unlink(path) == 0) {
+            (*removed)++;
+        } else if (errno != ENOENT) {
+            failed = errno;
+        }
+    }
+    (void)close(fd);
+    return failed != 0 ? disk_error(e, failed, "sweeping", path) : ERR_OK;
+}
+
+static enum err_code local_sweep(struct store *base, const char *prefix, uint32_t *removed,
+                                 struct err *e)
+{
+    (void)base;
+    *removed = 0;
+    return walk_prefix(prefix, true, sweep_temp, removed, e);
 }
 
 static void local_free(struct store *base)
@@ -667,6 +637,7 @@ static const struct store_ops local_ops = {
     .close = local_close,
     .remove = local_remove,
     .list = local_list,
+    .sweep = local_sweep,
     .free = local_free,
 };
 

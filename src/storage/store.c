@@ -73,3 +73,9 @@ enum err_code store_list(struct store *s, const char *prefix, store_list_fn *eac
 {
     return s->ops->list(s, prefix, each, ctx, e);
 }
+
+enum err_code store_sweep(struct store *s, const char *prefix, uint32_t *removed, struct err *e)
+{
+    *removed = 0;
+    return s->ops->sweep == NULL ? ERR_OK : s->ops->sweep(s, prefix, removed, e);
+}

@@ -38,6 +38,8 @@ struct store_ops {
     enum err_code (*remove)(struct store *s, const char *location, struct err *e);
     enum err_code (*list)(struct store *s, const char *prefix, store_list_fn *each, void *ctx,
                           struct err *e);
+    /* NULL: a backend whose unfinished objects vanish by themselves. */
+    enum err_code (*sweep)(struct store *s, const char *prefix, uint32_t *removed, struct err *e);
     void (*free)(struct store *s);
 };
 
@@ -88,5 +90,12 @@ MUST_USE enum err_code store_remove(struct store *s, const char *location, struc
 /* Every object whose location starts with prefix (a folder's location with a trailing '/'). */
 MUST_USE enum err_code store_list(struct store *s, const char *prefix, store_list_fn *each,
                                   void *ctx, struct err *e);
+
+/*
+ * Removes what killed writers left unfinished below prefix (as for store_list, which does not show
+ * it) and counts it; leaves alone what a living process is still writing.
+ */
+MUST_USE enum err_code store_sweep(struct store *s, const char *prefix, uint32_t *removed,
+                                   struct err *e);
 
 #endif
