@@ -47,7 +47,9 @@ struct catalog_ops {
                             const struct iceberg_metadata *metadata, struct err *e);
     /*
      * Makes `next` current if `base` still is. ERR_CONFLICT: it is not. ERR_UNKNOWN: no definite
-     * answer. On ERR_OK *location_out is the new metadata file's location (malloc'd).
+     * answer; the same `next` may be tried again, as it can take the place of `base` only once.
+     * On ERR_OK and ERR_UNKNOWN *location_out is the new metadata file's location (malloc'd, NULL
+     * when not known); on other failures the backend has removed that file.
      */
     enum err_code (*swap)(struct catalog *c, struct table_ident id,
                           const struct catalog_table *base, const struct iceberg_metadata *next,
@@ -74,12 +76,20 @@ struct catalog_sqlite_options {
     struct clock clock;
     struct log *log;
     int busy_timeout_ms; /* 0 means 10,000 */
+    bool read_only;      /* creates and changes nothing; for looking only */
 };
 
-/* Errors: ERR_IO naming the file and SQLite's reason. */
+/*
+ * Opens the file, creating it, its folders and its tables when missing. An existing file keeps its
+ * journal mode and its columns.
+ *
+ * Errors: ERR_NOT_FOUND read_only, and there is no file or no catalog in it; ERR_IO, ERR_CORRUPT
+ *         naming the file, SQLite's reason and what to do; retryable when another process locks it
+ *         or the disk is full.
+ */
 MUST_USE enum err_code catalog_sqlite_open(const struct catalog_sqlite_options *options,
                                            struct catalog **out, struct err *e);
-void catalog_free(struct catalog *c);
+void catalog_free(struct catalog *c); /* NULL is fine */
 
 /* Errors: ERR_NOT_FOUND; ERR_CORRUPT when the metadata file cannot be read as Iceberg. */
 MUST_USE enum err_code catalog_load(struct catalog *c, struct table_ident id,
@@ -93,10 +103,17 @@ struct catalog_create_options {
     uint32_t property_count;
 };
 
+/* The tables of a namespace by ascending name; id is valid during the call. */
+MUST_USE enum err_code catalog_list(struct catalog *c, const char *ns,
+                                    enum err_code (*each)(void *ctx, struct table_ident id,
+                                                          struct err *e),
+                                    void *ctx, struct err *e);
+
 /*
  * Creates a format-version 2 table without snapshots, with
- * write.metadata.delete-after-commit.enabled and write.metadata.previous-versions-max set. Errors:
- * ERR_EXISTS.
+ * write.metadata.delete-after-commit.enabled and write.metadata.previous-versions-max set unless
+ * the given properties say otherwise. Errors: ERR_EXISTS; ERR_UNKNOWN when there was no definite
+ * answer and the catalog could not be read afterwards.
  */
 MUST_USE enum err_code catalog_create(struct catalog *c, struct table_ident id,
                                       const struct catalog_create_options *options, struct err *e);

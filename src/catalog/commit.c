@@ -1,0 +1,313 @@
+/*
+ * commit.c - catalog_commit: attempts until one is current for certain, or never will be.
+ *
+ * What an attempt wrote is removed only when it certainly did not become current. A swap without an
+ * answer leaves that open; then, with the table loaded anew:
+ *
+ *   our metadata file or snapshot is in the table    done
+ *   the table is as before                           the swap may still happen: the same attempt is
+ *                                                    swapped again. Both swaps ask for the same
+ *                                                    base, so one of them at most can succeed.
+ *   the table is another, without ours               no swap from the old base can succeed any
+ *                                                    more: removed, and a new attempt
+ *
+ * In the last case the caller's check has the last word, as another writer may have expired our
+ * snapshot and outrun the metadata-log in between.
+ */
+#include <stdlib.h>
+
+#include "base/retry.h"
+#include "catalog/catalog_int.h"
+
+#define CONFLICT_WAIT_MIN_US 10000
+#define CONFLICT_WAIT_MAX_US 2000000
+#define FAILURE_WAIT_MIN_US  200000
+#define FAILURE_WAIT_MAX_US  30000000
+#define SLEEP_STEP_US        50000 /* how long a cancelled commit may go on waiting */
+
+struct commit {
+    struct catalog *catalog;
+    struct table_ident id;
+    const struct catalog_change *change;
+    struct iceberg_attempt *attempt; /* NULL: to be prepared */
+    struct catalog_table base;       /* what the attempt builds on */
+    bool unknown;                    /* a swap of the attempt got no answer */
+    struct locations unanswered;     /* the metadata files of such swaps */
+    struct retry conflict_wait;
+    struct retry failure_wait;
+    struct catalog_commit_result result;
+};
+
+static void forget_attempt(struct commit *r)
+{
+    iceberg_attempt_free(r->attempt);
+    r->attempt = NULL;
+    catalog_table_deinit(&r->base);
+    locations_clear(&r->unanswered);
+    r->unknown = false;
+}
+
+/* The attempt certainly did not become current. */
+static void undo_attempt(struct commit *r)
+{
+    struct err why = {0};
+
+    if (iceberg_attempt_undo(r->attempt, r->catalog->store, &why) != ERR_OK) {
+        log_warn(r->catalog->log, "commit.left", LOG_STR("reason", why.msg));
+    }
+    for (uint32_t i = 0; i < r->unanswered.count; i++) {
+        metadata_file_drop(r->catalog, r->unanswered.items[i]);
+    }
+    forget_attempt(r);
+}
+
+/* The attempt certainly is, or was, current: `location` names its metadata file, NULL if unclear.
+ */
+static void finish_attempt(struct commit *r, const char *location)
+{
+    struct err why = {0};
+
+    r->result.snapshot_id = r->attempt->snapshot_id;
+    if (iceberg_attempt_clean(r->attempt, r->catalog->store, &why) != ERR_OK) {
+        log_warn(r->catalog->log, "clean.left", LOG_STR("reason", why.msg));
+    }
+    for (uint32_t i = 0; i < r->unanswered.count && location != NULL; i++) {
+        if (strcmp(r->unanswered.items[i], location) != 0) {
+            metadata_file_drop(r->catalog, r->unanswered.items[i]);
+        }
+    }
+    forget_attempt(r);
+}
+
+/* Whether the table has our attempt; *location as finish_attempt wants it. */
+static bool has_landed(const struct commit *r, const struct catalog_table *current,
+                       const char **location)
+{
+    *location = NULL;
+    for (uint32_t i = 0; i < r->unanswered.count; i++) {
+        const char *ours = r->unanswered.items[i];
+
+        if (strcmp(ours, current->metadata_location) == 0 ||
+            iceberg_metadata_was_at(current->metadata, ours)) {
+            *location = ours;
+            return true;
+        }
+    }
+    return r->attempt->snapshot_id >= 0 &&
+           iceberg_metadata_has_snapshot(current->metadata, r->attempt->snapshot_id);
+}
+
+static enum commit_verdict ask_check(const struct commit *r, const struct catalog_table *current,
+                                     struct err *e)
+{
+    return r->change->check == NULL ? COMMIT_PROCEED
+                                    : r->change->check(r->change->check_ctx, current->metadata, e);
+}
+
+static enum err_code refused(struct err *e)
+{
+    return e->code != ERR_OK ? e->code : err_set(e, ERR_FENCED, "the commit was refused");
+}
+
+/* What became of an attempt without an answer. It stays set when the swap is to be tried again. */
+static enum err_code settle(struct commit *r, const struct catalog_table *current, bool *done,
+                            struct err *e)
+{
+    const char *location;
+
+    if (has_landed(r, current, &location)) {
+        finish_attempt(r, location);
+        *done = true;
+        return ERR_OK;
+    }
+    if (strcmp(current->metadata_location, r->base.metadata_location) == 0) {
+        return ERR_OK;
+    }
+    switch (ask_check(r, current, e)) {
+    case COMMIT_PROCEED:
+        undo_attempt(r);
+        return ERR_OK;
+    case COMMIT_ALREADY_DONE:
+        r->result.already_done = true;
+        r->result.snapshot_id = iceberg_metadata_snapshot_id(current->metadata);
+        *done = true;
+        return ERR_OK;
+    case COMMIT_REFUSE:
+        return refused(e);
+    }
+    abort();
+}
+
+/* A file that the table names is gone: by a commit of others meanwhile, or for good. */
+static enum err_code explain_missing(struct commit *r, const struct catalog_table *current,
+                                     struct err *e)
+{
+    struct catalog_table now;
+    struct err missing = *e;
+
+    ERR_TRY(catalog_load(r->catalog, r->id, &now, e));
+    bool same = strcmp(now.metadata_location, current->metadata_location) == 0;
+
+    catalog_table_deinit(&now);
+    return err_set(e, same ? ERR_CORRUPT : ERR_CONFLICT, "%s", missing.msg);
+}
+
+/* Makes an attempt on `current`, which becomes its base. */
+static enum err_code prepare(struct commit *r, struct catalog_table *current, bool *done,
+                             struct err *e)
+{
+    switch (ask_check(r, current, e)) {
+    case COMMIT_PROCEED:
+        break;
+    case COMMIT_ALREADY_DONE:
+        r->result.already_done = true;
+        r->result.snapshot_id = iceberg_metadata_snapshot_id(current->metadata);
+        *done = true;
+        return ERR_OK;
+    case COMMIT_REFUSE:
+        return refused(e);
+    }
+    const struct iceberg_attempt_options options = {
+        .store = r->catalog->store,
+        .rand = &r->catalog->rand,
+        .now_ms = clock_wall_us(&r->catalog->clock) / 1000,
+        .base_location = current->metadata_location,
+        .base = current->metadata,
+        .change = &r->change->change,
+    };
+
+    enum err_code rc = iceberg_attempt_prepare(&options, &r->attempt, e);
+
+    if (rc != ERR_OK) {
+        return rc == ERR_NOT_FOUND ? explain_missing(r, current, e) : rc;
+    }
+    r->base = *current;
+    *current = (struct catalog_table){0};
+    return ERR_OK;
+}
+
+static enum err_code swap(struct commit *r, bool *done, struct err *e)
+{
+    struct catalog *c = r->catalog;
+    char *location = NULL;
+
+    r->result.attempts++;
+    enum err_code rc = c->ops->swap(c, r->id, &r->base, r->attempt->next, &location, e);
+
+    if (rc == ERR_OK) {
+        finish_attempt(r, location);
+        *done = true;
+    } else if (rc == ERR_UNKNOWN) {
+        struct err why = {0};
+
+        r->unknown = true;
+        if (location != NULL && locations_add(&r->unanswered, span_str(location), &why) != ERR_OK) {
+            /* Without its name it could not be recognised: leave everything to the next run. */
+            *e = why;
+            rc = why.code;
+        }
+    } else if (!r->unknown) {
+        undo_attempt(r);
+    }
+    free(location);
+    return rc;
+}
+
+/* One round on the table as it is now. */
+static enum err_code try_once(struct commit *r, bool *done, struct err *e)
+{
+    struct catalog_table current;
+    enum err_code rc = catalog_load(r->catalog, r->id, &current, e);
+
+    if (rc == ERR_OK && r->attempt != NULL) {
+        rc = settle(r, &current, done, e);
+    }
+    if (rc == ERR_OK && !*done && r->attempt == NULL) {
+        rc = prepare(r, &current, done, e);
+    }
+    if (rc == ERR_OK && !*done) {
+        rc = swap(r, done, e);
+    }
+    catalog_table_deinit(&current);
+    return rc;
+}
+
+static bool is_cancelled(const struct commit *r)
+{
+    return r->change->cancelled != NULL && r->change->cancelled(r->change->cancelled_ctx);
+}
+
+/* Waits before the next round, in steps so that a cancelled commit ends soon. */
+static void wait_for_retry(struct commit *r, enum err_code rc, const struct err *why)
+{
+    struct catalog *c = r->catalog;
+    char table[TABLE_NAME_BYTES];
+    bool conflict = rc == ERR_CONFLICT;
+    int64_t left_us = retry_next_us(conflict ? &r->conflict_wait : &r->failure_wait, &c->rand);
+
+    table_ident_print(r->id, table);
+    LOG_AT(c->log, conflict ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "commit.retry",
+           LOG_STR("table", table), LOG_STR("error", err_code_name(rc)),
+           LOG_STR("reason", why->msg), LOG_U64("attempts", r->result.attempts),
+           LOG_I64("wait_ms", left_us / 1000));
+    while (left_us > 0 && !is_cancelled(r)) {
+        int64_t step_us = left_us < SLEEP_STEP_US ? left_us : SLEEP_STEP_US;
+
+        clock_sleep_us(&c->clock, step_us);
+        left_us -= step_us;
+    }
+}
+
+static bool is_worth_retrying(enum err_code rc, const struct err *why)
+{
+    return rc == ERR_CONFLICT || rc == ERR_UNKNOWN || why->retryable;
+}
+
+static enum err_code run_commit(struct commit *r, struct err *e)
+{
+    bool done = false;
+
+    for (;;) {
+        *e = (struct err){0};
+        enum err_code rc = try_once(r, &done, e);
+
+        if (rc == ERR_OK || !is_worth_retrying(rc, e)) {
+            return rc;
+        }
+        wait_for_retry(r, rc, e);
+        if (is_cancelled(r)) {
+            struct err last = *e;
+
+            return err_set(e, ERR_CANCELLED, "asked to stop while trying again: %s", last.msg);
+        }
+    }
+}
+
+enum err_code catalog_commit(struct catalog *c, struct table_ident id,
+                             const struct catalog_change *change, struct catalog_commit_result *out,
+                             struct err *e)
+{
+    struct commit r = {
+        .catalog = c,
+        .id = id,
+        .change = change,
+        .conflict_wait = {CONFLICT_WAIT_MIN_US, CONFLICT_WAIT_MAX_US, 0},
+        .failure_wait = {FAILURE_WAIT_MIN_US, FAILURE_WAIT_MAX_US, 0},
+        .result = {.snapshot_id = -1},
+    };
+    struct err why = {0};
+    enum err_code rc = run_commit(&r, &why);
+
+    if (rc != ERR_OK && r.unknown) {
+        (void)err_wrap(&why, "whether the last attempt took place is not known, so nothing was "
+                             "removed and the next run will see");
+    }
+    forget_attempt(&r);
+    locations_deinit(&r.unanswered);
+    if (rc == ERR_OK) {
+        *out = r.result;
+    } else if (e != NULL) {
+        *e = why;
+    }
+    return rc;
+}

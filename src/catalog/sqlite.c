@@ -1,0 +1,345 @@
+/*
+ * sqlite.c - the catalog of PyIceberg's SqlCatalog and Java's JdbcCatalog in an SQLite file.
+ *
+ *   iceberg_tables                catalog_name, table_namespace, table_name: the key
+ *                                 metadata_location, previous_metadata_location
+ *                                 iceberg_type: 'TABLE', 'VIEW', NULL (a table); schema V1 only
+ *   iceberg_namespace_properties  catalog_name, namespace, property_key: the key; property_value
+ *
+ * A table changes hands by one UPDATE that names the metadata file it replaces.
+ */
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "catalog/catalog_int.h"
+#include "catalog/sqlite_int.h"
+
+#define ONLY_TABLES " AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)"
+
+/* How often a load follows a table whose metadata file is removed before it could be read. */
+#define LOAD_TRIES 8
+
+struct found_row {
+    bool found;
+    char *location; /* NULL: the column is */
+};
+
+static int take_location(void *ctx, sqlite3_stmt *statement)
+{
+    struct found_row *row = ctx;
+    const char *text = (const char *)sqlite3_column_text(statement, 0);
+
+    row->found = true;
+    if (text == NULL) {
+        return sqlite3_column_type(statement, 0) == SQLITE_NULL ? SQLITE_OK : SQLITE_NOMEM;
+    }
+    free(row->location);
+    row->location = str_dup(text);
+    return row->location == NULL ? SQLITE_NOMEM : SQLITE_OK;
+}
+
+static enum err_code find_row(struct sqlite_catalog *c, struct table_ident id,
+                              struct found_row *row, struct err *e)
+{
+    static const char with_type[] =
+        "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ?1 "
+        "AND table_namespace = ?2 AND table_name = ?3" ONLY_TABLES;
+    static const char without_type[] =
+        "SELECT metadata_location FROM iceberg_tables WHERE catalog_name = ?1 "
+        "AND table_namespace = ?2 AND table_name = ?3";
+
+    *row = (struct found_row){0};
+    int result = sqlite_run(c, &(struct sqlite_query){.sql = c->has_type ? with_type : without_type,
+                                                      .args = {c->name, id.ns, id.name},
+                                                      .row = take_location,
+                                                      .ctx = row});
+
+    if (result != SQLITE_OK) {
+        free(row->location);
+        row->location = NULL;
+        return sqlite_error(c, result, "looking for a table", e);
+    }
+    return ERR_OK;
+}
+
+static enum err_code not_found(const struct sqlite_catalog *c, struct table_ident id, struct err *e)
+{
+    return err_set(e, ERR_NOT_FOUND, "no table %s.%s in %s (catalog name '%s')", id.ns, id.name,
+                   c->path, c->name);
+}
+
+static enum err_code find_location(struct sqlite_catalog *c, struct table_ident id, char **location,
+                                   struct err *e)
+{
+    struct found_row row;
+
+    ERR_TRY(find_row(c, id, &row, e));
+    if (!row.found) {
+        return not_found(c, id, e);
+    }
+    if (row.location == NULL) {
+        return err_set(e, ERR_CORRUPT, "the row of %s.%s in %s names no metadata file", id.ns,
+                       id.name, c->path);
+    }
+    *location = row.location;
+    return ERR_OK;
+}
+
+/*
+ * Between the look at the row and the read of the file, commits of others may have removed it; then
+ * the row names another.
+ */
+static enum err_code load_current(struct sqlite_catalog *c, struct table_ident id, char **last,
+                                  struct catalog_table *out, struct err *e)
+{
+    for (int i = 0; i < LOAD_TRIES; i++) {
+        char *location = NULL;
+
+        ERR_TRY(find_location(c, id, &location, e));
+        enum err_code rc = metadata_file_read(c->base.store, location, &out->metadata, e);
+
+        if (rc == ERR_OK) {
+            out->metadata_location = location;
+            return ERR_OK;
+        }
+        bool same = *last != NULL && strcmp(*last, location) == 0;
+
+        free(*last);
+        *last = location;
+        if (rc != ERR_NOT_FOUND) {
+            return rc;
+        }
+        if (same) {
+            return err_set(e, ERR_CORRUPT,
+                           "the catalog %s names %s for %s.%s, and there is no such file: bring it "
+                           "back, or drop the table from the catalog",
+                           c->path, location, id.ns, id.name);
+        }
+    }
+    return err_set_retryable(e, ERR_IO, "%s.%s changes faster than it can be read", id.ns, id.name);
+}
+
+static enum err_code sqlite_load(struct catalog *base, struct table_ident id,
+                                 struct catalog_table *out, struct err *e)
+{
+    struct sqlite_catalog *c = (struct sqlite_catalog *)base;
+    char *last = NULL;
+
+    ERR_TRY(sqlite_connect(c, false, e));
+    enum err_code rc = load_current(c, id, &last, out, e);
+
+    free(last);
+    return rc;
+}
+
+/* The change of an open transaction; ends it in any case. */
+static enum err_code end_change(struct sqlite_catalog *c, int result, const char *doing,
+                                struct err *e)
+{
+    if (result == SQLITE_OK) {
+        return sqlite_commit(c, e);
+    }
+    enum err_code rc = sqlite_error(c, result, doing, e);
+
+    sqlite_rollback(c);
+    return rc;
+}
+
+static enum err_code insert_row(struct sqlite_catalog *c, struct table_ident id,
+                                const char *location, struct err *e)
+{
+    static const char with_type[] =
+        "INSERT INTO iceberg_tables (catalog_name, table_namespace, table_name, metadata_location, "
+        "iceberg_type) VALUES (?1, ?2, ?3, ?4, 'TABLE')";
+    static const char without_type[] = "INSERT INTO iceberg_tables (catalog_name, table_namespace, "
+                                       "table_name, metadata_location) VALUES (?1, ?2, ?3, ?4)";
+    static const char namespace_row[] =
+        "INSERT INTO iceberg_namespace_properties (catalog_name, namespace, property_key, "
+        "property_value) SELECT ?1, ?2, 'exists', 'true' WHERE NOT EXISTS (SELECT 1 FROM "
+        "iceberg_namespace_properties WHERE catalog_name = ?1 AND namespace = ?2)";
+
+    ERR_TRY(sqlite_begin(c, e));
+    int result = sqlite_run(c, &(struct sqlite_query){.sql = c->has_type ? with_type : without_type,
+                                                      .args = {c->name, id.ns, id.name, location}});
+
+    if ((result & 0xff) == SQLITE_CONSTRAINT) {
+        sqlite_rollback(c);
+        return err_set(e, ERR_EXISTS, "there is a table or view %s.%s in %s already", id.ns,
+                       id.name, c->path);
+    }
+    if (result == SQLITE_OK) {
+        result =
+            sqlite_run(c, &(struct sqlite_query){.sql = namespace_row, .args = {c->name, id.ns}});
+    }
+    return end_change(c, result, "creating a table", e);
+}
+
+static enum err_code sqlite_create(struct catalog *base, struct table_ident id,
+                                   const struct iceberg_metadata *metadata, struct err *e)
+{
+    struct sqlite_catalog *c = (struct sqlite_catalog *)base;
+    struct found_row row;
+    char *location = NULL;
+
+    ERR_TRY(sqlite_connect(c, false, e));
+    ERR_TRY(find_row(c, id, &row, e));
+    free(row.location);
+    if (row.found) {
+        return err_set(e, ERR_EXISTS, "there is a table %s.%s in %s already", id.ns, id.name,
+                       c->path);
+    }
+    ERR_TRY(metadata_file_write(base, metadata, NULL, &location, e));
+    enum err_code rc = insert_row(c, id, location, e);
+
+    if (rc != ERR_OK && rc != ERR_UNKNOWN) {
+        metadata_file_drop(base, location);
+    }
+    free(location);
+    return rc;
+}
+
+/* ERR_CONFLICT, or ERR_NOT_FOUND when there is no such table at all. */
+static enum err_code why_not_swapped(struct sqlite_catalog *c, struct table_ident id, struct err *e)
+{
+    struct found_row row;
+
+    ERR_TRY(find_row(c, id, &row, e));
+    free(row.location);
+    return row.found
+               ? err_set(e, ERR_CONFLICT, "another writer changed %s.%s first", id.ns, id.name)
+               : not_found(c, id, e);
+}
+
+static enum err_code update_row(struct sqlite_catalog *c, struct table_ident id, const char *from,
+                                const char *to, struct err *e)
+{
+    static const char with_type[] =
+        "UPDATE iceberg_tables SET metadata_location = ?5, previous_metadata_location = ?4 "
+        "WHERE catalog_name = ?1 AND table_namespace = ?2 AND table_name = ?3 "
+        "AND metadata_location = ?4" ONLY_TABLES;
+    static const char without_type[] =
+        "UPDATE iceberg_tables SET metadata_location = ?5, previous_metadata_location = ?4 "
+        "WHERE catalog_name = ?1 AND table_namespace = ?2 AND table_name = ?3 "
+        "AND metadata_location = ?4";
+
+    ERR_TRY(sqlite_begin(c, e));
+    int result = sqlite_run(c, &(struct sqlite_query){.sql = c->has_type ? with_type : without_type,
+                                                      .args = {c->name, id.ns, id.name, from, to}});
+
+    if (result == SQLITE_OK && sqlite3_changes(c->db) == 0) {
+        enum err_code rc = why_not_swapped(c, id, e);
+
+        sqlite_rollback(c);
+        return rc;
+    }
+    return end_change(c, result, "changing a table", e);
+}
+
+static enum err_code sqlite_swap(struct catalog *base, struct table_ident id,
+                                 const struct catalog_table *from,
+                                 const struct iceberg_metadata *next, char **location_out,
+                                 struct err *e)
+{
+    struct sqlite_catalog *c = (struct sqlite_catalog *)base;
+    char *location = NULL;
+
+    *location_out = NULL;
+    ERR_TRY(sqlite_connect(c, false, e));
+    ERR_TRY(metadata_file_write(base, next, from->metadata_location, &location, e));
+    enum err_code rc = update_row(c, id, from->metadata_location, location, e);
+
+    if (rc == ERR_OK || rc == ERR_UNKNOWN) {
+        *location_out = location;
+        return rc;
+    }
+    metadata_file_drop(base, location);
+    free(location);
+    return rc;
+}
+
+static int take_name(void *ctx, sqlite3_stmt *statement)
+{
+    const char *text = (const char *)sqlite3_column_text(statement, 0);
+
+    return text == NULL || locations_add(ctx, span_str(text), NULL) != ERR_OK ? SQLITE_NOMEM
+                                                                              : SQLITE_OK;
+}
+
+static enum err_code sqlite_list(struct catalog *base, const char *ns,
+                                 enum err_code (*each)(void *ctx, struct table_ident id,
+                                                       struct err *e),
+                                 void *ctx, struct err *e)
+{
+    static const char with_type[] = "SELECT table_name FROM iceberg_tables WHERE catalog_name = ?1 "
+                                    "AND table_namespace = ?2" ONLY_TABLES " ORDER BY table_name";
+    static const char without_type[] =
+        "SELECT table_name FROM iceberg_tables WHERE catalog_name = ?1 "
+        "AND table_namespace = ?2 ORDER BY table_name";
+    struct sqlite_catalog *c = (struct sqlite_catalog *)base;
+    struct locations names = {0};
+    enum err_code rc = ERR_OK;
+
+    ERR_TRY(sqlite_connect(c, false, e));
+    /* Taken first: a query that is still open keeps writers out. */
+    int result = sqlite_run(c, &(struct sqlite_query){.sql = c->has_type ? with_type : without_type,
+                                                      .args = {c->name, ns},
+                                                      .row = take_name,
+                                                      .ctx = &names});
+
+    if (result != SQLITE_OK) {
+        rc = sqlite_error(c, result, "listing tables", e);
+    }
+    for (uint32_t i = 0; i < names.count && rc == ERR_OK; i++) {
+        rc = each(ctx, (struct table_ident){ns, names.items[i]}, e);
+    }
+    locations_deinit(&names);
+    return rc;
+}
+
+static void sqlite_free(struct catalog *base)
+{
+    struct sqlite_catalog *c = (struct sqlite_catalog *)base;
+
+    sqlite_disconnect(c);
+    free(c->path);
+    free(c->name);
+    free(c);
+}
+
+static const struct catalog_ops sqlite_ops = {
+    .load = sqlite_load,
+    .create = sqlite_create,
+    .swap = sqlite_swap,
+    .list = sqlite_list,
+    .free = sqlite_free,
+};
+
+enum err_code catalog_sqlite_open(const struct catalog_sqlite_options *options,
+                                  struct catalog **out, struct err *e)
+{
+    struct sqlite_catalog *c = calloc(1, sizeof *c);
+
+    if (c == NULL) {
+        return err_nomem(e);
+    }
+    c->base = (struct catalog){
+        .ops = &sqlite_ops,
+        .store = options->store,
+        .clock = options->clock,
+        .log = options->log,
+    };
+    rand_init(&c->base.rand);
+    c->path = str_dup(options->path);
+    c->name = str_dup(options->name);
+    c->busy_timeout_ms = options->busy_timeout_ms;
+    c->read_only = options->read_only;
+    enum err_code rc =
+        c->path == NULL || c->name == NULL ? err_nomem(e) : sqlite_connect(c, true, e);
+
+    if (rc != ERR_OK) {
+        sqlite_free(&c->base);
+        return rc;
+    }
+    *out = &c->base;
+    return ERR_OK;
+}
