@@ -571,6 +571,11 @@ enum err_code column_writer_end_group(struct column_writer *w, int64_t at, struc
         ERR_TRY(put_page(w, &h, buf_span(&w->dictionary.values), dictionary, e));
         chunk->dictionary_page_offset = at;
     }
+    chunk->codec = w->codec == PARQUET_CODEC_ZSTD ? PARQUET_WIRE_ZSTD : PARQUET_WIRE_UNCOMPRESSED;
+    /* PLAIN is always there: data pages, or the dictionary page itself. */
+    chunk->encodings = 1u << PARQUET_PLAIN | 1u << PARQUET_RLE |
+                       (chunk->has_dictionary ? 1u << PARQUET_RLE_DICTIONARY : 0);
+    chunk->has_null_count = true;
     chunk->data_page_offset = at + (int64_t)dictionary->len;
     chunk->data_page_count = w->page_count;
     chunk->dictionary_page_count = w->dictionary_pages;

@@ -2,8 +2,6 @@
 
 #include <stdlib.h>
 
-#include "codec/thrift_compact.h"
-
 enum parquet_type parquet_type_of(enum column_kind kind)
 {
     switch (kind) {
@@ -23,6 +21,66 @@ enum parquet_type parquet_type_of(enum column_kind kind)
         return PARQUET_FIXED_LEN_BYTE_ARRAY;
     }
     abort();
+}
+
+size_t parquet_type_bytes(enum parquet_type type, uint32_t fixed_bytes)
+{
+    switch (type) {
+    case PARQUET_BOOLEAN:
+        return 1;
+    case PARQUET_INT32:
+    case PARQUET_FLOAT:
+        return 4;
+    case PARQUET_INT64:
+    case PARQUET_DOUBLE:
+        return 8;
+    case PARQUET_INT96:
+        return 12;
+    case PARQUET_BYTE_ARRAY:
+        return 0;
+    case PARQUET_FIXED_LEN_BYTE_ARRAY:
+        return fixed_bytes;
+    }
+    abort();
+}
+
+static const char *name_at(const char *const *names, size_t count, int32_t i)
+{
+    return i < 0 || (size_t)i >= count || names[i] == NULL ? "unknown" : names[i];
+}
+
+const char *parquet_codec_name(int32_t codec)
+{
+    static const char *const names[] = {"uncompressed", "snappy", "gzip", "lzo",
+                                        "brotli",       "lz4",    "zstd", "lz4_raw"};
+
+    return name_at(names, sizeof names / sizeof names[0], codec);
+}
+
+const char *parquet_encoding_name(int32_t encoding)
+{
+    static const char *const names[] = {
+        "plain",
+        NULL,
+        "plain_dictionary",
+        "rle",
+        "bit_packed",
+        "delta_binary_packed",
+        "delta_length_byte_array",
+        "delta_byte_array",
+        "rle_dictionary",
+        "byte_stream_split",
+    };
+
+    return name_at(names, sizeof names / sizeof names[0], encoding);
+}
+
+const char *parquet_type_name(enum parquet_type type)
+{
+    static const char *const names[] = {"boolean", "int32",  "int64",      "int96",
+                                        "float",   "double", "byte_array", "fixed_len_byte_array"};
+
+    return name_at(names, sizeof names / sizeof names[0], (int32_t)type);
 }
 
 void parquet_page_header_print(const struct parquet_page_header *h, struct buf *out)
@@ -45,36 +103,76 @@ void parquet_page_header_print(const struct parquet_page_header *h, struct buf *
     thrift_stop(&w);
 }
 
-static void parse_page_details(struct thrift_reader *r, int16_t kind,
-                               struct parquet_page_header *out)
+bool parquet_take_int(struct thrift_reader *r, const struct thrift_field *f,
+                      struct parquet_ints *out)
 {
-    struct thrift_reader inner = {r->in, 0};
+    if (f->id < 1 || f->id > 15 || (f->type != THRIFT_I32 && f->type != THRIFT_I64)) {
+        return false;
+    }
+    out->v[f->id] = thrift_read_int(r);
+    out->seen |= (uint32_t)1 << f->id;
+    return true;
+}
+
+void parquet_read_ints(struct thrift_reader *r, struct parquet_ints *out)
+{
+    struct thrift_reader t = {r->in, 0};
     struct thrift_field f;
-    bool v2 = kind == 8;
 
-    while (thrift_next(&inner, &f)) {
-        if (f.type == THRIFT_TRUE || f.type == THRIFT_FALSE) {
-            if (v2 && f.id == 7) {
-                out->is_compressed = thrift_read_bool(&f);
-            }
-        } else if (f.type == THRIFT_I32) {
-            int32_t v = (int32_t)thrift_read_int(&inner);
-
-            if (f.id == 1) {
-                out->value_count = v;
-            } else if (f.id == (v2 ? 4 : 2)) {
-                out->encoding = v;
-            } else if (v2 && f.id == 2) {
-                out->null_count = v;
-            } else if (v2 && f.id == 5) {
-                out->def_bytes = v;
-            } else if (v2 && f.id == 6) {
-                out->rep_bytes = v;
-            }
-        } else {
-            thrift_skip(&inner, f.type);
+    while (thrift_next(&t, &f)) {
+        if (!parquet_take_int(&t, &f, out)) {
+            thrift_skip(&t, f.type);
         }
     }
+}
+
+/* DataPageHeader, DictionaryPageHeader or DataPageHeaderV2: fields 5, 7 and 8 of a page header. */
+static void parse_page_details(struct thrift_reader *r, struct parquet_ints *out,
+                               bool *is_compressed)
+{
+    struct thrift_reader t = {r->in, 0};
+    struct thrift_field f;
+
+    while (thrift_next(&t, &f)) {
+        if (parquet_take_int(&t, &f, out)) {
+            continue;
+        }
+        if (f.id == 7 && (f.type == THRIFT_TRUE || f.type == THRIFT_FALSE)) {
+            *is_compressed = thrift_read_bool(&f);
+        } else {
+            thrift_skip(&t, f.type);
+        }
+    }
+}
+
+static bool small_counts(const struct parquet_ints *ints, int first, int last)
+{
+    for (int i = first; i <= last; i++) {
+        if (ints->v[i] < 0 || ints->v[i] > INT32_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The struct that belongs to a page type; -1 for pages that are only stepped over. */
+static int details_of(int64_t page_type)
+{
+    return page_type == PARQUET_DATA_PAGE         ? 5
+           : page_type == PARQUET_DICTIONARY_PAGE ? 7
+           : page_type == PARQUET_DATA_PAGE_V2    ? 8
+                                                  : -1;
+}
+
+/* Whether what was read can be a header; `seen` is the field of the struct that was there. */
+static bool good_header(const struct parquet_ints *ints, const struct parquet_ints *details,
+                        int seen)
+{
+    const uint32_t required = 1u << 1 | 1u << 2 | 1u << 3;
+
+    return (ints->seen & required) == required && small_counts(ints, 1, 3) &&
+           small_counts(details, 1, 6) && details_of(ints->v[1]) == seen &&
+           (seen < 0 || parquet_has_int(details, 1));
 }
 
 enum err_code parquet_page_header_parse(struct bytes_reader *in, struct parquet_page_header *out,
@@ -82,39 +180,48 @@ enum err_code parquet_page_header_parse(struct bytes_reader *in, struct parquet_
 {
     struct thrift_reader r = {in, 0};
     struct thrift_field f;
+    struct parquet_ints ints = {.seen = 0};
+    struct parquet_ints details = {.seen = 0};
+    int seen = -1;
 
-    *out = (struct parquet_page_header){.type = -1, .is_compressed = true};
+    *out = (struct parquet_page_header){.is_compressed = true, .def_encoding = PARQUET_RLE};
     while (thrift_next(&r, &f)) {
-        if (f.type == THRIFT_I32 && f.id >= 1 && f.id <= 4) {
-            int32_t v = (int32_t)thrift_read_int(&r);
-
-            switch (f.id) {
-            case 1:
-                out->type = v;
-                break;
-            case 2:
-                out->uncompressed_bytes = v;
-                break;
-            case 3:
-                out->compressed_bytes = v;
-                break;
-            default:
-                out->has_crc = true;
-                out->crc = (uint32_t)v;
-                break;
-            }
-        } else if (f.type == THRIFT_STRUCT && (f.id == 5 || f.id == 7 || f.id == 8)) {
-            parse_page_details(&r, f.id, out);
+        if (parquet_take_int(&r, &f, &ints)) {
+            continue;
+        }
+        if (f.type == THRIFT_STRUCT && (f.id == 5 || f.id == 7 || f.id == 8) && seen < 0) {
+            seen = f.id;
+            parse_page_details(&r, &details, &out->is_compressed);
         } else {
             thrift_skip(&r, f.type);
         }
     }
-    if (bytes_failed(in) || out->type < 0 || out->uncompressed_bytes < 0 ||
-        out->compressed_bytes < 0 || out->value_count < 0 || out->def_bytes < 0 ||
-        out->rep_bytes < 0) {
+    if (bytes_failed(in) || !good_header(&ints, &details, seen)) {
         return err_set(e, ERR_CORRUPT, "Parquet page header cannot be read");
     }
+    out->type = (int32_t)ints.v[1];
+    out->uncompressed_bytes = (int32_t)ints.v[2];
+    out->compressed_bytes = (int32_t)ints.v[3];
+    out->has_crc = parquet_has_int(&ints, 4);
+    out->crc = (uint32_t)ints.v[4];
+    out->value_count = (int32_t)details.v[1];
+    if (out->type == PARQUET_DATA_PAGE_V2) {
+        out->encoding = (int32_t)details.v[4];
+        out->null_count = (int32_t)details.v[2];
+        out->def_bytes = (int32_t)details.v[5];
+        out->rep_bytes = (int32_t)details.v[6];
+    } else {
+        out->encoding = (int32_t)details.v[2];
+        out->def_encoding = (int32_t)details.v[3];
+    }
     return ERR_OK;
+}
+
+int64_t parquet_chunk_start(const struct parquet_chunk *chunk)
+{
+    return chunk->has_dictionary && chunk->dictionary_page_offset < chunk->data_page_offset
+               ? chunk->dictionary_page_offset
+               : chunk->data_page_offset;
 }
 
 /* Old readers know only these; -1 for none. */
@@ -263,7 +370,7 @@ static void print_statistics(const struct parquet_column_spec *c, const struct p
     struct thrift_writer s = thrift_struct(meta, 12);
 
     thrift_i64(&s, 3, chunk->null_count);
-    if (chunk->has_bounds && chunk->max.bytes.data != NULL) {
+    if (chunk->has_bounds) {
         thrift_binary(&s, 5, chunk->max.bytes);
         thrift_binary(&s, 6, chunk->min.bytes);
         thrift_bool(&s, 7, chunk->max.exact);
@@ -288,12 +395,11 @@ static void print_encoding_stat(struct thrift_writer *meta, int page_type, int e
 
 static void print_encodings(const struct parquet_chunk *chunk, struct thrift_writer *meta)
 {
-    /* PLAIN is always there: data pages, or the dictionary page itself. */
-    thrift_list(meta, 2, THRIFT_I32, chunk->has_dictionary ? 3 : 2);
-    buf_zigzag(meta->out, PARQUET_PLAIN);
-    buf_zigzag(meta->out, PARQUET_RLE);
-    if (chunk->has_dictionary) {
-        buf_zigzag(meta->out, PARQUET_RLE_DICTIONARY);
+    thrift_list(meta, 2, THRIFT_I32, (uint32_t)__builtin_popcount(chunk->encodings));
+    for (int i = 0; i < 32; i++) {
+        if ((chunk->encodings >> i & 1) != 0) {
+            buf_zigzag(meta->out, i);
+        }
     }
 }
 
@@ -329,7 +435,7 @@ static void print_chunk(const struct parquet_footer *f, uint32_t i,
     buf_varint(meta.out, name.len);
     buf_append_span(meta.out, buf_span(&name));
     buf_deinit(&name);
-    thrift_i32(&meta, 4, f->codec == PARQUET_CODEC_ZSTD ? PARQUET_WIRE_ZSTD : 0);
+    thrift_i32(&meta, 4, chunk->codec);
     thrift_i64(&meta, 5, chunk->value_count);
     thrift_i64(&meta, 6, chunk->uncompressed_bytes);
     thrift_i64(&meta, 7, chunk->compressed_bytes);

@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "codec/thrift_compact.h"
 #include "parquet/writer.h"
 
 enum parquet_type {
@@ -39,6 +40,31 @@ enum { PARQUET_WIRE_UNCOMPRESSED = 0, PARQUET_WIRE_GZIP = 2, PARQUET_WIRE_ZSTD =
 
 enum parquet_type parquet_type_of(enum column_kind kind);
 
+/* Bytes of a value; 0 for BYTE_ARRAY, 1 for BOOLEAN (as in statistics). */
+size_t parquet_type_bytes(enum parquet_type type, uint32_t fixed_bytes);
+
+/* "zstd", "delta_binary_packed", "boolean"; "unknown" for numbers that have no name. */
+const char *parquet_codec_name(int32_t codec);
+const char *parquet_encoding_name(int32_t encoding);
+const char *parquet_type_name(enum parquet_type type);
+
+/* The integer fields 1 to 15 of a Thrift struct; those not seen are 0. */
+struct parquet_ints {
+    int64_t v[16];
+    uint32_t seen; /* bit n: field n was there */
+};
+
+static inline bool parquet_has_int(const struct parquet_ints *ints, int id)
+{
+    return (ints->seen >> id & 1) != 0;
+}
+
+/* Reads the field when it is one of those; false leaves it to the caller. */
+bool parquet_take_int(struct thrift_reader *r, const struct thrift_field *f,
+                      struct parquet_ints *out);
+/* A whole struct of which only integers matter. */
+void parquet_read_ints(struct thrift_reader *r, struct parquet_ints *out);
+
 struct parquet_page_header {
     int32_t type;
     int32_t uncompressed_bytes;
@@ -47,6 +73,7 @@ struct parquet_page_header {
     uint32_t crc;
     int32_t value_count;
     int32_t encoding;
+    int32_t def_encoding; /* DATA_PAGE: RLE, or what calve does not read */
     /* DATA_PAGE_V2 only */
     int32_t null_count;
     int32_t def_bytes;
@@ -65,19 +92,22 @@ struct parquet_bound {
     struct span bytes;
 };
 
-/* A column chunk as the footer describes it. */
+/* A column chunk as the footer describes it; what a reader does not find there is 0. */
 struct parquet_chunk {
+    int32_t codec;                  /* as on the wire */
+    uint32_t encodings;             /* bit n: encoding n */
     uint32_t data_page_count;       /* all data pages */
-    uint32_t dictionary_page_count; /* of them, RLE_DICTIONARY; the rest is PLAIN */
+    uint32_t dictionary_page_count; /* of them, those with a dictionary's ids */
     bool has_dictionary;
     int64_t value_count;
     int64_t uncompressed_bytes;
     int64_t compressed_bytes;
     int64_t data_page_offset;
     int64_t dictionary_page_offset; /* when has_dictionary */
+    bool has_null_count;
     int64_t null_count;
     int64_t nan_count;
-    bool has_bounds;
+    bool has_bounds; /* both or none */
     struct parquet_bound min;
     struct parquet_bound max;
     int64_t byte_array_bytes; /* BYTE_ARRAY: sum of the values' lengths */
@@ -86,6 +116,9 @@ struct parquet_chunk {
     int64_t offset_index_offset;
     int32_t offset_index_bytes;
 };
+
+/* Where the chunk's first page starts. */
+int64_t parquet_chunk_start(const struct parquet_chunk *chunk);
 
 struct parquet_row_group {
     struct parquet_row_group *next;
@@ -99,7 +132,6 @@ struct parquet_footer {
     uint32_t column_count;
     const struct parquet_key_value *metadata;
     uint32_t metadata_count;
-    enum parquet_codec codec;
     int64_t row_count;
     const struct parquet_row_group *row_groups;
     uint32_t row_group_count;

@@ -110,22 +110,45 @@ void hybrid_encode_levels(const uint8_t *levels, uint32_t count, struct buf *out
     out->len += groups;
 }
 
-static void unpack(struct span bytes, unsigned width, uint32_t count, uint32_t *out)
+/* in holds all bits of `count` values; width 1 to 32. */
+static void unpack(struct span in, unsigned width, uint32_t count, uint32_t *out)
 {
-    uint64_t bits = 0;
-    unsigned have = 0;
-    size_t at = 0;
-    uint32_t mask = width == 32 ? UINT32_MAX : ((uint32_t)1 << width) - 1;
+    const uint64_t mask = ((uint64_t)1 << width) - 1;
+    size_t bit = 0;
 
-    for (uint32_t i = 0; i < count; i++) {
-        while (have < width) {
-            bits |= (uint64_t)bytes.data[at++] << have;
-            have += 8;
+    for (uint32_t i = 0; i < count; i++, bit += width) {
+        size_t at = bit / 8;
+        uint64_t word = 0;
+
+        if (in.len - at >= sizeof word) {
+            memcpy(&word, in.data + at, sizeof word);
+        } else {
+            memcpy(&word, in.data + at, in.len - at);
         }
-        out[i] = (uint32_t)bits & mask;
-        bits >>= width;
-        have -= width;
+        out[i] = (uint32_t)(word >> bit % 8 & mask);
     }
+}
+
+/* A packed run of up to `room` values; returns how many there were, 0 when the input is too short.
+ */
+static uint32_t decode_packed(struct bytes_reader *in, uint64_t groups, unsigned width,
+                              uint32_t room, uint32_t *out)
+{
+    uint32_t take = groups > room / 8 ? room : (uint32_t)groups * 8;
+    size_t need = (size_t)(((uint64_t)take * width + 7) / 8);
+    /* The last group may be cut short by writers that leave padding out. */
+    size_t whole = groups > bytes_left(in) ? bytes_left(in) : (size_t)groups * width;
+    struct span bytes = bytes_span(in, whole < bytes_left(in) ? whole : bytes_left(in));
+
+    if (bytes.len < need) {
+        return 0;
+    }
+    if (need == 0 || bytes.data == NULL) {
+        memset(out, 0, take * sizeof *out);
+    } else {
+        unpack(bytes, width, take, out);
+    }
+    return take;
 }
 
 enum err_code hybrid_decode(struct bytes_reader *in, unsigned width, uint32_t count, uint32_t *out,
@@ -139,37 +162,23 @@ enum err_code hybrid_decode(struct bytes_reader *in, unsigned width, uint32_t co
     while (done < count) {
         uint64_t header = bytes_varint(in);
         uint64_t n = header >> 1;
+        uint32_t room = count - done;
+        uint32_t take;
 
-        if (bytes_failed(in) || n == 0) {
-            return err_set(e, ERR_CORRUPT, "Parquet: levels or ids end early");
-        }
         if ((header & 1) == 0) {
             uint32_t value = (uint32_t)bytes_uint_le(in, (width + 7) / 8);
-            uint32_t take = n > count - done ? count - done : (uint32_t)n;
 
+            take = bytes_failed(in) ? 0 : n > room ? room : (uint32_t)n;
             for (uint32_t i = 0; i < take; i++) {
                 out[done + i] = value;
             }
-            done += take;
         } else {
-            /* The last group may be cut short by writers that leave padding out. */
-            uint64_t values = n > UINT32_MAX / 8 ? UINT32_MAX : n * 8;
-            uint32_t take = values > count - done ? count - done : (uint32_t)values;
-            uint64_t need = ((uint64_t)take * width + 7) / 8;
-            uint64_t whole = n > SIZE_MAX / 32 ? SIZE_MAX : n * width;
-            struct span bytes =
-                bytes_span(in, whole <= bytes_left(in) ? (size_t)whole : bytes_left(in));
-
-            if (bytes.len < need) {
-                bytes_fail(in);
-            } else {
-                unpack(bytes, width, take, out + done);
-            }
-            done += take;
+            take = decode_packed(in, n, width, room, out + done);
         }
-        if (bytes_failed(in)) {
+        if (take == 0) {
             return err_set(e, ERR_CORRUPT, "Parquet: levels or ids end early");
         }
+        done += take;
     }
     return ERR_OK;
 }

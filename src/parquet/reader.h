@@ -23,9 +23,9 @@ struct parquet_reader_column {
     int32_t field_id;
     bool required;
     enum parquet_type type;
-    uint32_t type_bytes; /* FIXED_LEN_BYTE_ARRAY */
-    enum parquet_logical logical;
-    uint8_t precision; /* DECIMAL */
+    uint32_t type_bytes;          /* FIXED_LEN_BYTE_ARRAY */
+    enum parquet_logical logical; /* NONE also where calve has no name for it: the plain value */
+    uint8_t precision;            /* DECIMAL */
     uint8_t scale;
 };
 
@@ -46,11 +46,17 @@ const struct parquet_chunk *parquet_reader_chunk(const struct parquet_reader *r,
 
 /* The file's key-value metadata; NULL when the key is not there. */
 const char *parquet_reader_metadata(const struct parquet_reader *r, const char *key);
+const struct parquet_key_value *parquet_reader_key_values(const struct parquet_reader *r,
+                                                          uint32_t *count);
+
+/* The program that wrote the file; NULL when it does not tell. */
+const char *parquet_reader_created_by(const struct parquet_reader *r);
 
 /*
  * The values of one column chunk: dense non-null values in out->values, one validity byte a row in
  * out->validity (empty when no row is null), as column_batch.h lays them out. out must be zeroed or
- * from an earlier call; deinit its three buffers. Memory is as the chunk, at most bytes_max.
+ * from an earlier call; deinit its three buffers. None of them, and no page, is larger than
+ * bytes_max (ERR_LIMIT); besides, one page and the chunk's dictionary are held.
  *
  * Errors: ERR_CORRUPT, ERR_UNSUPPORTED, ERR_LIMIT, ERR_NOMEM, the source's.
  */

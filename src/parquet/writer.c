@@ -264,7 +264,6 @@ static enum err_code emit_footer(struct parquet_writer *w, struct err *e)
         .column_count = w->options.column_count,
         .metadata = w->options.metadata,
         .metadata_count = w->options.metadata_count,
-        .codec = w->options.codec,
         .row_count = w->file_rows,
         .row_groups = w->groups,
         .row_group_count = w->group_count,
