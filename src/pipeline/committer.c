@@ -126,7 +126,7 @@ enum err_code commit_table(struct run *run, struct followed_table *table,
                                     },
                                 .check = check_fence,
                                 .check_ctx = &fence,
-                                .cancelled = run_is_failed,
+                                .cancelled = run_gives_up,
                                 .cancelled_ctx = run,
                             },
                             &result, e);

@@ -1,5 +1,7 @@
 #include "pipeline/run.h"
 
+#define STOP_PATIENCE_US 10000000
+
 void run_fail(struct run *r, const struct err *e)
 {
     (void)pthread_mutex_lock(&r->mutex);
@@ -13,7 +15,11 @@ void run_fail(struct run *r, const struct err *e)
     (void)pthread_mutex_unlock(&r->mutex);
 }
 
-bool run_is_failed(void *ctx)
+bool run_gives_up(void *ctx)
 {
-    return run_failed(ctx);
+    struct run *r = ctx;
+
+    return run_failed(r) ||
+           (atomic_load(&r->stopping) &&
+            clock_mono_us(&r->clock) - atomic_load(&r->stop_us) > STOP_PATIENCE_US);
 }

@@ -104,10 +104,11 @@ struct run {
     char source[64]; /* mysql_server.identity */
     struct run_counters counters;
 
-    _Atomic bool stopping; /* graceful: finish the cut, then end */
-    _Atomic bool failed;   /* leave at once */
-    pthread_mutex_t mutex; /* guards the fields below */
-    struct err error;      /* the first failure */
+    _Atomic bool stopping;   /* graceful: finish the cut, then end */
+    _Atomic int64_t stop_us; /* monotonic time at which stopping was set */
+    _Atomic bool failed;     /* leave at once */
+    pthread_mutex_t mutex;   /* guards the fields below */
+    struct err error;        /* the first failure */
     struct binlog_position committed;
     /* Told to close what threads wait on; set while threads run. */
     void (*on_fail)(void *ctx);
@@ -122,7 +123,10 @@ static inline bool run_failed(struct run *r)
     return atomic_load_explicit(&r->failed, memory_order_acquire);
 }
 
-/* For catalog_change.cancelled: a failed run waits for nothing. */
-bool run_is_failed(void *ctx);
+/*
+ * For catalog_change.cancelled: a run that has failed waits for nothing, and one that was asked to
+ * stop tries again for some seconds only.
+ */
+bool run_gives_up(void *ctx);
 
 #endif

@@ -43,7 +43,9 @@ bool runner_poll(struct runner *r)
 
     clock_sleep_us(&r->run.clock, POLL_US);
     if (o->stop_requested != NULL && o->stop_requested(o->stop_ctx) &&
-        !atomic_exchange(&r->run.stopping, true)) {
+        !atomic_load(&r->run.stopping)) {
+        atomic_store(&r->run.stop_us, clock_mono_us(&r->run.clock));
+        atomic_store(&r->run.stopping, true);
         log_info(r->run.log, "run.stopping", LOG_STR("reason", "asked to"));
     }
     if (o->progress != NULL) {

@@ -184,11 +184,29 @@ static enum err_code catch_watermark_up(struct runner *r, const struct followed_
     return watermarks_commit(r->watermarks, &update, 1, &c->position, c->gtids, r->run.source, e);
 }
 
+/* Half-written files of killed runs. That it fails is no reason not to run. */
+static void sweep(struct runner *r, const struct followed_table *t)
+{
+    struct err why = {0};
+    uint32_t removed = 0;
+    char *prefix = str_format("%s/", t->location);
+
+    if (prefix == NULL || store_sweep(r->run.store, prefix, &removed, &why) != ERR_OK) {
+        log_warn(r->run.log, "sweep.failed", LOG_STR("table", t->full_name),
+                 LOG_STR("error", why.msg));
+    } else if (removed > 0) {
+        log_info(r->run.log, "sweep.done", LOG_STR("table", t->full_name),
+                 LOG_U64("removed", removed));
+    }
+    free(prefix);
+}
+
 static enum err_code load_states(struct runner *r, struct err *e)
 {
     ERR_TRY(watermarks_load(r->watermarks, true, e));
     for (uint32_t i = 0; i < r->table_count; i++) {
         ERR_TRY(table_state_load(&r->run, r->watermarks, r->tables[i], e));
+        sweep(r, r->tables[i]);
     }
     for (uint32_t i = 0; i < r->table_count; i++) {
         ERR_TRY(catch_watermark_up(r, r->tables[i], e));
@@ -217,7 +235,7 @@ enum err_code runner_load_states(struct runner *r, struct err *e)
             .zstd_level = o->zstd_level,
             .retention = o->watermark_retention,
             .clock = r->run.clock,
-            .cancelled = run_is_failed,
+            .cancelled = run_gives_up,
             .cancelled_ctx = &r->run,
         },
         &r->watermarks, e);

@@ -277,8 +277,9 @@ static enum commit_verdict check_base(void *ctx, const struct iceberg_metadata *
     struct base_check *b = ctx;
 
     if (iceberg_metadata_snapshot_id(current) != b->snapshot_id) {
+        /* Not ERR_CONFLICT, which would be tried again with the same rows. */
         b->moved = true;
-        (void)err_set(e, ERR_CONFLICT, "another process has changed %s.%s", ident.ns, ident.name);
+        (void)err_set(e, ERR_FENCED, "another process has changed %s.%s", ident.ns, ident.name);
         return COMMIT_REFUSE;
     }
     return COMMIT_PROCEED;
