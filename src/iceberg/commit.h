@@ -57,6 +57,8 @@ struct iceberg_attempt {
     struct locations written;      /* manifests and manifest list of this attempt */
     struct locations expired;      /* to be removed once `next` is current: metadata files that left
                                       the metadata-log, manifest lists, manifests, data files */
+    uint32_t cleanup_skipped; /* expired snapshots whose manifests and files stay behind, named by
+                                 nobody, because something needed to decide could not be read */
 };
 
 /*
