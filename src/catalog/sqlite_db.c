@@ -297,8 +297,7 @@ static enum err_code open_file(struct sqlite_catalog *c, bool create, struct err
     struct stat st;
 
     if (!create && stat(c->path, &st) != 0 && errno == ENOENT) {
-        return err_set_os(e, c->read_only ? ERR_NOT_FOUND : ERR_IO, ENOENT,
-                          "opening the catalog %s", c->path);
+        return err_set(e, c->read_only ? ERR_NOT_FOUND : ERR_IO, "there is no catalog %s", c->path);
     }
     if (create) {
         ERR_TRY(make_folder(c, e));
@@ -324,11 +323,21 @@ static enum err_code open_file(struct sqlite_catalog *c, bool create, struct err
     return result == SQLITE_OK ? ERR_OK : sqlite_error(c, result, "opening", e);
 }
 
+/* The file was renamed, removed or replaced: what is open is not what others see by that name. */
+static bool has_moved(const struct sqlite_catalog *c)
+{
+    int moved = 0;
+
+    return sqlite3_file_control(c->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+           moved != 0;
+}
+
 enum err_code sqlite_connect(struct sqlite_catalog *c, bool create, struct err *e)
 {
-    if (c->db != NULL) {
+    if (c->db != NULL && !has_moved(c)) {
         return ERR_OK;
     }
+    sqlite_disconnect(c);
     if (c->busy_timeout_ms <= 0) {
         c->busy_timeout_ms = BUSY_TIMEOUT_MS;
     }
