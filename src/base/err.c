@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/str.h"
+
 static void reset(struct err *e, enum err_code code)
 {
     e->code = code;
@@ -23,6 +25,21 @@ static void one_line(char *text)
     }
 }
 
+/* A message that was cut short still ends with a whole character. */
+static void end_whole(char *text)
+{
+    size_t len = strlen(text);
+    size_t at = len;
+
+    while (at > 0 && len - at < 3 && ((unsigned char)text[at - 1] & 0xc0) == 0x80) {
+        at--;
+    }
+    if (at > 0 && ((unsigned char)text[at - 1] & 0xc0) == 0xc0 &&
+        str_utf8_char(span_of(text + at - 1, len - at + 1)) == 0) {
+        text[at - 1] = '\0';
+    }
+}
+
 enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...)
 {
     if (e != NULL) {
@@ -36,6 +53,7 @@ enum err_code err_set(struct err *e, enum err_code code, const char *fmt, ...)
         reset(e, code);
         memcpy(e->msg, text, sizeof text);
         one_line(e->msg);
+        end_whole(e->msg);
     }
     return code;
 }
@@ -103,6 +121,7 @@ enum err_code err_wrap(struct err *e, const char *fmt, ...)
     }
     memcpy(e->msg + outer_len + 2, inner, inner_len);
     e->msg[outer_len + 2 + inner_len] = '\0';
+    end_whole(e->msg);
     return e->code;
 }
 

@@ -1,11 +1,16 @@
 #include "base/log.h"
 
+#include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/str.h"
+
+#define MICROS_PER_S 1000000
 
 static const char *level_name(enum log_level level)
 {
@@ -33,33 +38,62 @@ void log_deinit(struct log *log)
     (void)pthread_mutex_destroy(&log->mutex);
 }
 
+/* C0, DEL and C1: what a terminal would obey. */
+static bool is_control(const uint8_t *c, size_t len)
+{
+    return len == 1 ? c[0] < 0x20 || c[0] == 0x7f : len == 2 && c[0] == 0xc2 && c[1] < 0xa0;
+}
+
+/* Whatever the text holds, what goes out is well-formed UTF-8 on one line. */
 static void put_quoted(struct buf *out, const char *text)
 {
+    struct span left = span_str(text);
+
     buf_u8(out, '"');
-    for (const char *p = text; *p != '\0'; p++) {
-        if (*p == '"' || *p == '\\') {
-            buf_u8(out, '\\');
-            buf_u8(out, (uint8_t)*p);
-        } else if ((unsigned char)*p < 0x20) {
-            buf_printf(out, "\\u%04x", (unsigned)(unsigned char)*p);
+    while (left.len > 0) {
+        size_t len = str_utf8_char(left);
+
+        if (len == 0) {
+            buf_append_str(out, "\xef\xbf\xbd");
+            len = 1;
+        } else if (is_control(left.data, len)) {
+            buf_printf(out, "\\u%04x", (unsigned)left.data[len - 1]);
         } else {
-            buf_u8(out, (uint8_t)*p);
+            if (left.data[0] == '"' || left.data[0] == '\\') {
+                buf_u8(out, '\\');
+            }
+            buf_append(out, left.data, len);
         }
+        left = span_of(left.data + len, left.len - len);
     }
     buf_u8(out, '"');
 }
 
 static bool needs_quotes(const char *text)
 {
-    if (*text == '\0') {
+    struct span left = span_str(text);
+
+    if (left.len == 0) {
         return true;
     }
-    for (const char *p = text; *p != '\0'; p++) {
-        if ((unsigned char)*p <= ' ' || *p == '"' || *p == '=') {
+    while (left.len > 0) {
+        size_t len = str_utf8_char(left);
+
+        if (len == 0 || is_control(left.data, len) || strchr(" \"=", left.data[0]) != NULL) {
             return true;
         }
+        left = span_of(left.data + len, left.len - len);
     }
     return false;
+}
+
+static void put_number(struct buf *out, double v, bool json)
+{
+    if (json && !isfinite(v)) {
+        buf_append_str(out, "null");
+    } else {
+        buf_printf(out, "%.3f", v);
+    }
 }
 
 static void put_value(struct buf *out, const struct log_field *f, bool json)
@@ -82,7 +116,7 @@ static void put_value(struct buf *out, const struct log_field *f, bool json)
         buf_printf(out, "%llu", (unsigned long long)f->u.u64);
         break;
     case LOG_KIND_F64:
-        buf_printf(out, "%.3f", f->u.f64);
+        put_number(out, f->u.f64, json);
         break;
     case LOG_KIND_END:
         break;
@@ -91,13 +125,16 @@ static void put_value(struct buf *out, const struct log_field *f, bool json)
 
 static void put_time(struct buf *out, int64_t wall_us)
 {
-    time_t seconds = (time_t)(wall_us / 1000000);
+    int64_t micros = wall_us % MICROS_PER_S;
     struct tm tm;
     char text[32];
 
+    micros += micros < 0 ? MICROS_PER_S : 0;
+    time_t seconds = (time_t)((wall_us - micros) / MICROS_PER_S);
+
     (void)gmtime_r(&seconds, &tm);
     (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
-    buf_printf(out, "%s.%03dZ", text, (int)(wall_us % 1000000 / 1000));
+    buf_printf(out, "%s.%03dZ", text, (int)(micros / 1000));
 }
 
 static void put_line(struct log *log, struct buf *out, enum log_level level, const char *event,
@@ -116,6 +153,22 @@ static void put_line(struct log *log, struct buf *out, enum log_level level, con
     buf_append_str(out, json ? "}\n" : "\n");
 }
 
+/* A log that cannot be written has nowhere to say so. */
+static void write_all(int fd, struct span line)
+{
+    while (line.len > 0) {
+        ssize_t n = write(fd, line.data, line.len);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return;
+        }
+        line = span_of(line.data + n, line.len - (size_t)n);
+    }
+}
+
 void log_write(struct log *log, enum log_level level, const char *event,
                const struct log_field *fields)
 {
@@ -123,21 +176,24 @@ void log_write(struct log *log, enum log_level level, const char *event,
         return;
     }
     struct buf out = {0};
+    char bare[256];
 
     put_line(log, &out, level, event, fields);
+    struct span line = buf_span(&out);
+
+    if (out.failed != ERR_OK) {
+        /* Without memory for the fields the event alone goes out, still as a whole line. */
+        (void)snprintf(bare, sizeof bare,
+                       log->format == LOG_FORMAT_JSON ? "{\"level\":\"%s\",\"event\":\"%.200s\"}\n"
+                                                      : "%s %.200s\n",
+                       level_name(level), event);
+        line = span_str(bare);
+    }
     (void)pthread_mutex_lock(&log->mutex);
     if (log->before_line != NULL) {
         log->before_line(log->before_ctx);
     }
-    /* A log that cannot be written has nowhere to say so. */
-    for (size_t done = 0; done < out.len;) {
-        ssize_t n = write(log->fd, out.data + done, out.len - done);
-
-        if (n <= 0) {
-            break;
-        }
-        done += (size_t)n;
-    }
+    write_all(log->fd, line);
     (void)pthread_mutex_unlock(&log->mutex);
     buf_deinit(&out);
 }

@@ -99,6 +99,7 @@ struct queue_link *queue_pop_timed(struct queue *q, int64_t timeout_us)
 {
     struct timespec until;
 
+    timeout_us = timeout_us < 0 ? 0 : timeout_us;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     int64_t ns = until.tv_nsec + timeout_us % 1000000 * 1000;
     until.tv_sec += (time_t)(timeout_us / 1000000 + ns / 1000000000);

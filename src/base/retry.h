@@ -16,7 +16,8 @@ struct retry {
     unsigned tries; /* so far */
 };
 
-/* The wait before the next try, between min_us and the current ceiling; counts the try. */
+/* The wait before the next try, between min_us and the current ceiling; counts the try. A max_us
+ * below min_us counts as min_us. */
 static inline int64_t retry_next_us(struct retry *r, struct rand *rand)
 {
     int64_t ceiling_us = r->min_us;
@@ -26,6 +27,9 @@ static inline int64_t retry_next_us(struct retry *r, struct rand *rand)
     }
     if (ceiling_us > r->max_us) {
         ceiling_us = r->max_us;
+    }
+    if (ceiling_us < r->min_us) {
+        ceiling_us = r->min_us;
     }
     r->tries++;
     return r->min_us + (int64_t)rand_below(rand, (uint64_t)(ceiling_us - r->min_us) + 1);

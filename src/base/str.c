@@ -233,6 +233,27 @@ static size_t utf8_tail(uint8_t lead, uint8_t *low, uint8_t *high)
     return 0;
 }
 
+size_t str_utf8_char(struct span text)
+{
+    uint8_t low;
+    uint8_t high;
+
+    if (text.len == 0 || text.data[0] < 0x80) {
+        return text.len == 0 ? 0 : 1;
+    }
+    size_t tail = utf8_tail(text.data[0], &low, &high);
+
+    if (tail == 0 || tail >= text.len || text.data[1] < low || text.data[1] > high) {
+        return 0;
+    }
+    for (size_t i = 2; i <= tail; i++) {
+        if ((text.data[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    return tail + 1;
+}
+
 bool str_is_utf8(struct span text)
 {
     size_t i = 0;
@@ -247,23 +268,12 @@ bool str_is_utf8(struct span text)
                 continue;
             }
         }
-        uint8_t lead = text.data[i++];
-        if (lead < 0x80) {
-            continue;
-        }
-        uint8_t low;
-        uint8_t high;
-        size_t tail = utf8_tail(lead, &low, &high);
+        size_t len = str_utf8_char(span_of(text.data + i, text.len - i));
 
-        if (tail == 0 || tail > text.len - i || text.data[i] < low || text.data[i] > high) {
+        if (len == 0) {
             return false;
         }
-        for (size_t k = 1; k < tail; k++) {
-            if ((text.data[i + k] & 0xc0) != 0x80) {
-                return false;
-            }
-        }
-        i += tail;
+        i += len;
     }
     return true;
 }

@@ -43,6 +43,9 @@ size_t str_put_i64(char *out, int64_t v);
 /* Whether the bytes are well-formed UTF-8 (no surrogates, nothing above U+10FFFF). */
 bool str_is_utf8(struct span text);
 
+/* Bytes of the well-formed UTF-8 character that the text starts with; 0 when there is none. */
+size_t str_utf8_char(struct span text);
+
 /* A secret: print it with secret_show(), which gives "***" or "" and never the text. */
 struct secret {
     char *text; /* malloc'd, NULL when unset */

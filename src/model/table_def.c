@@ -130,6 +130,11 @@ static bool column_differs(const struct column_def *a, const struct column_def *
     return false;
 }
 
+static const char *shown_type(const struct column_def *c)
+{
+    return c->type_text == NULL ? column_type_name(c->type) : c->type_text;
+}
+
 bool table_def_differ(const struct table_def *was, const struct table_def *is, char *why,
                       size_t why_bytes)
 {
@@ -143,7 +148,7 @@ bool table_def_differ(const struct table_def *was, const struct table_def *is, c
 
         if (column_differs(a, b)) {
             (void)snprintf(why, why_bytes, "column %u is '%s' %s, was '%s' %s", i + 1, b->name,
-                           b->type_text, a->name, a->type_text);
+                           shown_type(b), a->name, shown_type(a));
             return true;
         }
     }
