@@ -9,6 +9,8 @@
  */
 #include "codec/decimal.h"
 
+#define SIGN_BIT 0x80000000u /* of a group of four bytes */
+
 static const uint8_t group_bytes[10] = {0, 1, 1, 2, 2, 3, 3, 4, 4, 4};
 static const uint32_t powers[10] = {1,      10,      100,      1000,      10000,
                                     100000, 1000000, 10000000, 100000000, 1000000000};
@@ -39,11 +41,13 @@ static bool take_group(struct groups *g, unsigned digits, uint32_t *out)
     uint32_t v = bytes == 4 ? __builtin_bswap32(bytes_u32le(&g->in))
                             : (uint32_t)bytes_uint_be(&g->in, bytes);
 
+    uint64_t flip = g->flip;
+
     if (g->sign_left) {
-        v ^= 1u << (8 * bytes - 1);
+        flip ^= SIGN_BIT;
         g->sign_left = false;
     }
-    v ^= g->flip >> (32 - 8 * bytes);
+    v ^= (uint32_t)(flip >> (32 - 8 * bytes));
     g->nonzero |= v != 0;
     *out = v;
     return v < powers[digits];

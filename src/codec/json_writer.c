@@ -345,7 +345,7 @@ static bool put_few_places_single(struct buf *out, float v)
 
 void json_put_f64(struct buf *out, double v)
 {
-    struct digits d;
+    struct digits d = {0};
 
     if (!isfinite(v)) {
         buf_append_str(out, "null");
@@ -357,7 +357,7 @@ void json_put_f64(struct buf *out, double v)
 
 void json_put_f32(struct buf *out, float v)
 {
-    struct digits d;
+    struct digits d = {0};
 
     if (!isfinite(v)) {
         buf_append_str(out, "null");
