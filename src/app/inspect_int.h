@@ -5,12 +5,50 @@
 #define CALVE_APP_INSPECT_INT_H
 
 #include "app/commands.h"
+#include "avro/reader.h"
 #include "model/table_def.h"
 #include "mysql/binlog_event.h"
 #include "mysql/table_map.h"
 
 MUST_USE enum err_code inspect_binlog(const char *path, const struct command_args *args,
                                       struct err *e);
+
+MUST_USE enum err_code inspect_avro(const char *path, const struct command_args *args,
+                                    struct err *e);
+
+/* what: SCHEMA.TABLE in the catalog of the settings, or the path of a table's folder or metadata.
+ */
+MUST_USE enum err_code inspect_table(const char *what, const struct config *c,
+                                     const struct command_args *args, struct log *log,
+                                     struct err *e);
+
+/* ---- files and texts ---- */
+
+/* The store's location of a path (or file:// location) that the user gives; free it. */
+MUST_USE enum err_code inspect_location(const char *path, char **location, struct err *e);
+
+/* Appends the whole file. Errors: ERR_NOT_FOUND, ERR_LIMIT, ERR_IO. */
+MUST_USE enum err_code inspect_read_file(const char *path, struct buf *out, struct err *e);
+
+/* Text from outside: as it is where it is one word of printable ASCII, else as a JSON string. */
+void inspect_put_plain(struct buf *out, const char *text);
+
+/* ---- Avro ---- */
+
+/* Codec, schema and metadata: text, or one line of JSON. */
+MUST_USE enum err_code inspect_avro_head(const struct avro_reader *r, bool json, struct buf *out,
+                                         struct err *e);
+
+/* ---- Iceberg ---- */
+
+/* A bound as a JSON value; {"base64":"…"} where it is not one of its type. */
+void inspect_put_bound(const char *type, struct span bytes, struct buf *out);
+
+/* "2026-01-02" and "2026-01-02T03:04:05.678901" with their quotes. */
+void inspect_put_date(struct buf *out, int64_t days);
+void inspect_put_timestamp(struct buf *out, int64_t us, bool utc);
+
+/* ---- binlogs ---- */
 
 /*
  * The definition that a table map alone gives, in arena. Columns without a logged name are @1, @2,

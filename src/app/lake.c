@@ -34,31 +34,49 @@ static enum err_code make_folders(const char *file, struct err *e)
     return ERR_OK;
 }
 
-enum err_code lake_open(const struct config *c, struct log *log, struct lake *out, struct err *e)
+static enum err_code open_both(const struct config *c, struct log *log, bool read_only,
+                               struct lake *out, struct err *e)
 {
-    struct lake lake = {NULL, NULL};
-    enum err_code rc = make_folders(c->catalog_path, e);
+    enum err_code rc = store_local_new(&out->store, e);
 
-    if (rc == ERR_OK) {
-        rc = store_local_new(&lake.store, e);
-    }
     if (rc == ERR_OK) {
         rc = catalog_sqlite_open(
             &(struct catalog_sqlite_options){
                 .path = c->catalog_path,
                 .name = c->catalog_name,
-                .store = lake.store,
+                .store = out->store,
                 .clock = clock_system(),
                 .log = log,
+                .read_only = read_only,
             },
-            &lake.catalog, e);
+            &out->catalog, e);
     }
     if (rc != ERR_OK) {
-        lake_close(&lake);
-        return rc;
+        lake_close(out);
     }
-    *out = lake;
-    return ERR_OK;
+    return rc;
+}
+
+enum err_code lake_open(const struct config *c, struct log *log, struct lake *out, struct err *e)
+{
+    *out = (struct lake){NULL, NULL};
+    ERR_TRY(make_folders(c->catalog_path, e));
+    return open_both(c, log, false, out, e);
+}
+
+enum err_code lake_open_existing(const struct config *c, struct log *log, struct lake *out,
+                                 struct err *e)
+{
+    *out = (struct lake){NULL, NULL};
+    enum err_code rc = open_both(c, log, true, out, e);
+
+    if (rc == ERR_NOT_FOUND) {
+        return err_set(e, ERR_NOT_FOUND,
+                       "there is no lake yet: %s is no catalog (calve run and calve backfill make "
+                       "it; --warehouse or --catalog-path name another)",
+                       c->catalog_path);
+    }
+    return rc;
 }
 
 void lake_close(struct lake *l)

@@ -19,6 +19,10 @@ struct lake {
 /* Makes warehouse folder and catalog where they are missing. On failure *out is closed. */
 MUST_USE enum err_code lake_open(const struct config *c, struct log *log, struct lake *out,
                                  struct err *e);
+
+/* For looking only: makes and changes nothing. Errors: ERR_NOT_FOUND says that there is no lake. */
+MUST_USE enum err_code lake_open_existing(const struct config *c, struct log *log, struct lake *out,
+                                          struct err *e);
 void lake_close(struct lake *l);
 
 #endif

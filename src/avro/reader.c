@@ -489,17 +489,24 @@ enum err_code avro_reader_next(struct avro_reader *r, const struct avro_value **
     return r->failed;
 }
 
+void avro_reader_meta_json(const struct avro_reader *r, struct buf *out)
+{
+    struct bytes_reader in;
+
+    bytes_reader_init(&in, r->meta);
+    buf_u8(out, '{');
+    (void)walk_meta(&in, NULL, out);
+    buf_u8(out, '}');
+}
+
 enum err_code avro_dump_json(struct span file, struct buf *out, struct err *e)
 {
     struct avro_reader *r;
     const struct avro_value *record;
-    struct bytes_reader meta;
 
     ERR_TRY(avro_reader_open(file, &r, e));
-    bytes_reader_init(&meta, r->meta);
-    buf_u8(out, '{');
-    (void)walk_meta(&meta, NULL, out);
-    buf_append_str(out, "}\n");
+    avro_reader_meta_json(r, out);
+    buf_u8(out, '\n');
     enum err_code rc;
 
     while ((rc = avro_reader_next(r, &record, e)) == ERR_OK && record != NULL &&

@@ -63,6 +63,9 @@ void avro_reader_free(struct avro_reader *r);
 /* File metadata by key; len 0 and NULL when absent. Lives as long as the file. */
 struct span avro_reader_meta(const struct avro_reader *r, const char *key);
 
+/* Appends all of it as one JSON object; a value that is not text is {"base64":"..."}. */
+void avro_reader_meta_json(const struct avro_reader *r, struct buf *out);
+
 /*
  * The next record, valid until the next call; *out is NULL after the last. Errors: ERR_CORRUPT,
  * ERR_LIMIT, ERR_NOMEM; after one of them every later call gives it again.

@@ -397,17 +397,8 @@ static void fake_free(struct store *s)
 struct store *fake_store_new(void)
 {
     static const struct store_ops ops = {
-        .put = fake_put,
-        .get = fake_get,
-        .create = fake_create,
-        .write = fake_write,
-        .finish = fake_finish,
-        .abandon = fake_abandon,
-        .open = fake_open,
-        .close = fake_close,
-        .remove = fake_remove,
-        .list = fake_list,
-        .free = fake_free,
+        fake_put,  fake_get,   fake_create, fake_write, fake_finish, fake_abandon,
+        fake_open, fake_close, fake_remove, fake_list,  NULL,        fake_free,
     };
     struct fake_store *f = calloc(1, sizeof *f);
 

@@ -1,0 +1,232 @@
+/*
+ * inspect_table.c - an Iceberg table: by its name in the catalog, its metadata file or its folder.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "app/inspect_table_int.h"
+#include "app/lake.h"
+#include "app/output.h"
+#include "codec/compress.h"
+#include "codec/json_writer.h"
+
+#define METADATA_BYTES_MAX ((size_t)256 << 20)
+#define METADATA_SUFFIX    ".metadata.json"
+#define NAME_BYTES_MAX     256u
+
+/* The number in the name of "00003-….metadata.json" or "v3.metadata.json"; -1: it has none. */
+static int64_t metadata_version(const char *location)
+{
+    const char *slash = strrchr(location, '/');
+    const char *name = slash == NULL ? location : slash + 1;
+    const char *digits = name[0] == 'v' ? name + 1 : name;
+    uint64_t version;
+
+    if (!str_ends_with(name, METADATA_SUFFIX) ||
+        !str_to_u64(span_of(digits, strspn(digits, "0123456789")), &version) ||
+        version > INT64_MAX) {
+        return -1;
+    }
+    return (int64_t)version;
+}
+
+struct newest {
+    char *location;
+    int64_t version;
+    int64_t modified_us;
+};
+
+static enum err_code take_newer(void *ctx, const struct store_entry *entry, struct err *e)
+{
+    struct newest *best = ctx;
+    int64_t version = metadata_version(entry->location);
+
+    if (version < 0 || version < best->version ||
+        (version == best->version && entry->modified_us < best->modified_us)) {
+        return ERR_OK;
+    }
+    char *copy = str_dup(entry->location);
+
+    if (copy == NULL) {
+        return err_nomem(e);
+    }
+    free(best->location);
+    *best = (struct newest){copy, version, entry->modified_us};
+    return ERR_OK;
+}
+
+/*
+ * The newest metadata file of a table's folder. Without a catalog nobody knows which is current: a
+ * writer that lost may have left a second one of the same number, so of those the younger counts.
+ */
+static enum err_code find_newest(struct store *store, const char *folder, char **location,
+                                 struct err *e)
+{
+    static const char *const below[] = {"/metadata/", "/"};
+    struct newest best = {.version = -1};
+    enum err_code rc = ERR_OK;
+
+    for (size_t i = 0; i < sizeof below / sizeof below[0] && rc == ERR_OK && best.location == NULL;
+         i++) {
+        char *prefix = str_format("%s%s", folder, below[i]);
+
+        rc = prefix == NULL ? err_nomem(e) : store_list(store, prefix, take_newer, &best, e);
+        free(prefix);
+    }
+    if (rc == ERR_OK && best.location == NULL) {
+        rc = err_set(e, ERR_NOT_FOUND, "there is no " METADATA_SUFFIX " file in it");
+    }
+    if (rc != ERR_OK) {
+        free(best.location);
+        return rc;
+    }
+    *location = best.location;
+    return ERR_OK;
+}
+
+static enum err_code read_metadata(struct inspected_table *t, struct err *e)
+{
+    struct buf bytes;
+    struct buf plain;
+
+    buf_init(&bytes, METADATA_BYTES_MAX);
+    buf_init(&plain, METADATA_BYTES_MAX);
+    enum err_code rc = store_get(t->store, t->metadata_location, &bytes, e);
+    struct span json = buf_span(&bytes);
+
+    if (rc == ERR_OK && json.len >= 2 && json.data[0] == 0x1f && json.data[1] == 0x8b) {
+        rc = gzip_decompress(json, &plain, e);
+        json = buf_span(&plain);
+    }
+    if (rc == ERR_OK) {
+        rc = iceberg_metadata_parse(json, &t->metadata, e);
+    }
+    if (rc != ERR_OK) {
+        err_wrap(e, "%s", t->metadata_location);
+    }
+    buf_deinit(&bytes);
+    buf_deinit(&plain);
+    return rc;
+}
+
+static enum err_code load_path(struct inspected_table *t, struct err *e)
+{
+    char *location = NULL;
+    struct stat st;
+    enum err_code rc = store_local_new(&t->store, e);
+
+    if (rc == ERR_OK) {
+        rc = inspect_location(t->what, &location, e);
+    }
+    if (rc != ERR_OK) {
+        return rc;
+    }
+    const char *path =
+        str_starts_with(location, "file://") ? location + strlen("file://") : location;
+
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        rc = find_newest(t->store, location, &t->metadata_location, e);
+        free(location);
+    } else {
+        t->metadata_location = location;
+    }
+    return rc == ERR_OK ? read_metadata(t, e) : err_wrap(e, "%s", t->what);
+}
+
+static enum err_code load_named(struct inspected_table *t, const struct config *c, struct log *log,
+                                struct err *e)
+{
+    const char *dot = strchr(t->what, '.');
+    char ns[NAME_BYTES_MAX];
+    struct catalog_table table = {0};
+    struct lake lake = {NULL, NULL};
+
+    if (dot == NULL || dot == t->what || dot[1] == '\0' || (size_t)(dot - t->what) >= sizeof ns) {
+        return err_set(e, ERR_CONFIG,
+                       "calve inspect table: '%.200s' is neither SCHEMA.TABLE nor the path of a "
+                       "table's folder or metadata file",
+                       t->what);
+    }
+    (void)snprintf(ns, sizeof ns, "%.*s", (int)(dot - t->what), t->what);
+    ERR_TRY(config_require(c, CONFIG_NEED_LAKE, e));
+    enum err_code rc = lake_open_existing(c, log, &lake, e);
+
+    if (rc == ERR_OK) {
+        rc = catalog_load(lake.catalog, (struct table_ident){ns, dot + 1}, &table, e);
+    }
+    t->store = lake.store;
+    t->metadata = table.metadata;
+    t->metadata_location = table.metadata_location;
+    lake.store = NULL;
+    lake_close(&lake);
+    return rc;
+}
+
+/* A name has no slash; a file or folder of the working folder may look like one. */
+static bool is_path(const char *what)
+{
+    struct stat st;
+
+    return strchr(what, '/') != NULL || str_ends_with(what, ".json") || stat(what, &st) == 0;
+}
+
+static enum err_code make_doc(struct inspected_table *t, struct err *e)
+{
+    struct buf text;
+
+    buf_init(&text, METADATA_BYTES_MAX);
+    enum err_code rc = iceberg_metadata_print(t->metadata, &text, e);
+
+    if (rc == ERR_OK) {
+        t->doc = json_loadb((const char *)text.data, text.len, JSON_ALLOW_NUL, NULL);
+        rc = t->doc == NULL ? err_nomem(e) : ERR_OK;
+    }
+    buf_deinit(&text);
+    return rc;
+}
+
+static enum err_code show(struct inspected_table *t, struct err *e)
+{
+    struct inspected_columns columns;
+    enum err_code rc = inspect_columns_load(t->doc, &columns, e);
+
+    if (rc == ERR_OK && t->json) {
+        buf_append_str(&t->out, "{\"metadata_location\":");
+        json_put_string(&t->out, span_str(t->metadata_location));
+        rc = inspect_metadata_json(t, e);
+    } else if (rc == ERR_OK) {
+        rc = inspect_metadata_text(t, &columns, e);
+    }
+    if (rc == ERR_OK) {
+        rc = inspect_manifests(t, &columns, e);
+    }
+    if (rc == ERR_OK && t->json) {
+        buf_append_str(&t->out, "}\n");
+    }
+    inspect_columns_deinit(&columns);
+    return rc;
+}
+
+enum err_code inspect_table(const char *what, const struct config *c,
+                            const struct command_args *args, struct log *log, struct err *e)
+{
+    struct inspected_table t = {.what = what, .json = args->json};
+    enum err_code rc = is_path(what) ? load_path(&t, e) : load_named(&t, c, log, e);
+
+    if (rc == ERR_OK) {
+        rc = make_doc(&t, e);
+    }
+    if (rc == ERR_OK) {
+        rc = show(&t, e);
+    }
+    /* What was read before a failure is shown too. */
+    enum err_code flushed = output_flush(&t.out, rc == ERR_OK ? e : NULL);
+
+    json_decref(t.doc);
+    iceberg_metadata_free(t.metadata);
+    free(t.metadata_location);
+    store_free(t.store);
+    buf_deinit(&t.out);
+    return rc == ERR_OK ? flushed : rc;
+}

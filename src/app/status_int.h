@@ -1,0 +1,93 @@
+/*
+ * status_int.h - the parts of `calve status`: what the lake says (status_lake.c), how far the
+ * source is ahead (status_source.c), and how both are shown (status_print.c).
+ *
+ * Thread: main.
+ */
+#ifndef CALVE_APP_STATUS_INT_H
+#define CALVE_APP_STATUS_INT_H
+
+#include "app/lake.h"
+#include "app/table_choice.h"
+#include "mysql/position.h"
+
+enum status_state {
+    STATUS_NEVER_COPIED, /* not in the lake */
+    STATUS_DROPPED,      /* has a watermark, but the Iceberg table is gone: will be copied again */
+    STATUS_NO_POSITION,  /* in the lake, but neither checkpoint nor watermark of this connection */
+    STATUS_COPIED,       /* the copy is there, nothing after it yet */
+    STATUS_FOLLOWING,    /* moved on since the copy, or since the start without one */
+    STATUS_UNREADABLE,   /* see problem */
+};
+
+/* One table. Texts are in the report's arena. */
+struct status_table {
+    const char *schema;
+    const char *name;
+    enum status_state state;
+    bool copied;                     /* a whole copy is in it */
+    struct binlog_position position; /* file "": none */
+    const char *gtids;               /* of that position; NULL: not known */
+    const char *source;              /* whose position it is; "": not known */
+    int64_t cut_us;                  /* when the position was last moved; 0: never */
+    bool has_rows;                   /* the snapshot says how many */
+    uint64_t rows;
+    int64_t committed_ms; /* last change of the Iceberg table; 0: none */
+    uint32_t snapshots;
+    int64_t lag_bytes; /* behind the source; -1: not known */
+    const char *problem;
+};
+
+/* A binlog file that the source still has. */
+struct status_log {
+    char file[BINLOG_FILE_BYTES];
+    uint64_t bytes;
+};
+
+struct status_source {
+    bool configured;
+    bool reachable;
+    bool icase; /* names are compared without case there */
+    char identity[64];
+    struct status_log *logs; /* oldest first; the last is being written */
+    uint32_t log_count;
+    uint32_t log_capacity;
+    struct err problem; /* why it is not reachable, or why its binlogs cannot be listed */
+};
+
+struct status_report {
+    const struct config *config;
+    struct arena arena;
+    struct table_choice names;
+    struct status_table *tables; /* names.count of them, sorted */
+    struct status_source source;
+    int64_t now_us;
+};
+
+/*
+ * Connects where a source is configured; notes its binlogs, and adds the tables there that the
+ * settings choose. A source that does not answer is no error: see source.problem. Errors:
+ * ERR_NOMEM.
+ */
+MUST_USE enum err_code status_ask_source(struct status_report *r, struct err *e);
+
+/*
+ * Bytes of binlog between the position and the source's end; -1 when it is not known: the file was
+ * purged, or the position is none of this source.
+ */
+int64_t status_lag_bytes(const struct status_source *s, const struct binlog_position *position,
+                         const char *position_source);
+
+/* Finds the chosen tables in the lake and fills tables. Errors: the lake cannot be read. */
+MUST_USE enum err_code status_read_lake(struct status_report *r, struct lake *lake, struct err *e);
+
+const char *status_state_name(enum status_state state);
+
+/* Appends a GTID set in short: UUIDs cut to eight digits, at most `columns` characters. */
+void status_put_short_gtids(const char *gtids, size_t columns, struct buf *out);
+
+MUST_USE enum err_code status_put_text(const struct status_report *r, struct buf *out,
+                                       struct err *e);
+void status_put_json(const struct status_report *r, struct buf *out);
+
+#endif
