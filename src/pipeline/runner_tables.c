@@ -101,16 +101,17 @@ static enum err_code check_named(const struct runner *r, struct err *e)
         }
         found = found || matches_any(o->excluded, o->excluded_count, o->tables[i], r->icase);
         if (!found) {
-            return err_set(e, ERR_CONFIG,
+            return err_set(e, ERR_SOURCE,
                            "the source has no table %s that this account can see: check the "
                            "spelling, or GRANT SELECT on it",
                            o->tables[i]);
         }
     }
     if (r->table_count == 0) {
-        return err_set(e, ERR_CONFIG,
-                       "none of the tables that this account can see is chosen by '%s'%s",
-                       o->tables[0], o->table_count > 1 ? " and the other patterns" : "");
+        return err_set(e, ERR_SOURCE,
+                       "the source has no tables that this account can see and that '%s'%s "
+                       "chooses: check the spelling, or GRANT SELECT on them",
+                       o->tables[0], o->table_count > 1 ? " or another pattern" : "");
     }
     return ERR_OK;
 }
