@@ -234,6 +234,7 @@ static void drop_parts(struct committer *c, const struct cut *cut)
 static enum err_code commit_cut(struct committer *c, const struct cut *cut, struct err *e)
 {
     struct run *run = c->options.run;
+    int64_t start_us = clock_mono_us(&run->clock);
 
     (void)pthread_mutex_lock(&run->catalog_mutex);
     enum err_code rc = commit_tables(c, cut, e);
@@ -249,7 +250,8 @@ static enum err_code commit_cut(struct committer *c, const struct cut *cut, stru
         atomic_fetch_add(&run->counters.cuts_committed, 1);
         log_info(run->log, "cut.committed", LOG_STR("file", cut->position.file),
                  LOG_U64("pos", cut->position.offset),
-                 LOG_U64("rows_total", atomic_load(&run->counters.rows_decoded)));
+                 LOG_U64("rows_total", atomic_load(&run->counters.rows_decoded)),
+                 LOG_F64("seconds", (double)(clock_mono_us(&run->clock) - start_us) / 1e6));
     }
     return rc;
 }

@@ -16,7 +16,7 @@ import pytest
 from lake import local_path, position_of, replay, replay_multiset
 
 KILLS = int(os.environ.get("CALVE_TEST_KILLS", "60"))
-ROWS = 150_000  # of each copied table: long enough that kills fall into the copy
+ROWS = {"a": 500_000, "b": 150_000}  # enough that kills fall into the copy
 TABLES = ("a", "b", "log")
 
 
@@ -45,7 +45,7 @@ class Load(threading.Thread):
                 cursor.execute(f"INSERT INTO {table} (txn, note) VALUES {values}")
                 written += rows
             elif kind < 0.85:
-                start = self.random.randint(1, ROWS)
+                start = self.random.randint(1, ROWS[table])
                 written += cursor.execute(
                     f"UPDATE {table} SET txn = {number} WHERE id BETWEEN {start} AND {start + 3}")
             else:
@@ -86,8 +86,8 @@ def make_tables(source):
         source.sql(f"CREATE TABLE {table} (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, "
                    "txn BIGINT NOT NULL, note VARCHAR(100))")
         source.sql(f"INSERT INTO {table} (txn, note) SELECT 0, REPEAT('y', 20) FROM "
-                   "(WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 400) "
-                   f"SELECT 1 FROM n AS p, n AS q LIMIT {ROWS}) AS many")
+                   "(WITH RECURSIVE n AS (SELECT 1 AS i UNION ALL SELECT i + 1 FROM n WHERE i < 800) "
+                   f"SELECT 1 FROM n AS p, n AS q LIMIT {ROWS[table]}) AS many")
     source.sql("CREATE TABLE log (txn BIGINT, what VARCHAR(10))")  # no key
 
 
@@ -123,7 +123,7 @@ def storm(calve, dice, kills):
     marks = {}
     for _ in range(kills):
         run = calve.start("run")
-        time.sleep(dice.choice((0.15, 0.6, 1.2)) * dice.random())
+        time.sleep(dice.choice((0.4, 0.8, 1.4)) * dice.random())
         run.kill9()
         events = run.events()
         places[events[-1]["event"] if events else "start"] += 1
