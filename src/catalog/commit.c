@@ -267,7 +267,7 @@ static enum err_code run_commit(struct commit *r, struct err *e)
 {
     bool done = false;
 
-    for (;;) {
+    while (!is_cancelled(r)) {
         *e = (struct err){0};
         enum err_code rc = try_once(r, &done, e);
 
@@ -275,12 +275,12 @@ static enum err_code run_commit(struct commit *r, struct err *e)
             return rc;
         }
         wait_for_retry(r, rc, e);
-        if (is_cancelled(r)) {
-            struct err last = *e;
-
-            return err_set(e, ERR_CANCELLED, "asked to stop while trying again: %s", last.msg);
-        }
     }
+    struct err last = *e;
+
+    return last.code == ERR_OK
+               ? err_set(e, ERR_CANCELLED, "asked to stop")
+               : err_set(e, ERR_CANCELLED, "asked to stop while trying again: %s", last.msg);
 }
 
 enum err_code catalog_commit(struct catalog *c, struct table_ident id,
