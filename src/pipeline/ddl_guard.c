@@ -3,227 +3,118 @@
 #include <stdio.h>
 
 #include "base/str.h"
+#include "pipeline/sql_lexer_int.h"
 
-#define NAME_BYTES 256u
+static const char *const if_exists[] = {"IF", "NOT", "EXISTS", NULL};
 
-enum token_kind {
-    TOKEN_END,
-    TOKEN_WORD,   /* keyword or unquoted name */
-    TOKEN_NAME,   /* quoted name */
-    TOKEN_STRING, /* quoted text */
-    TOKEN_PUNCT,
-};
-
-struct token {
-    enum token_kind kind;
-    char text[NAME_BYTES]; /* WORD, NAME: unquoted; PUNCT: one character */
-};
-
-struct lexer {
-    const char *at;
-    const char *end;
-    bool ansi_quotes;
-    int executable; /* depth of executable comments, whose content is code */
-};
-
-static struct lexer lexer_of(struct span sql, bool ansi_quotes)
+/* The statement's first two words. SET STATEMENT x=y FOR <statement>: what counts is after FOR. */
+static void read_head(struct sql_lexer *l, struct sql_token *first, struct sql_token *second)
 {
-    return (struct lexer){.at = (const char *)sql.data,
-                          .end = (const char *)sql.data + sql.len,
-                          .ansi_quotes = ansi_quotes};
-}
-
-static char peek(const struct lexer *l, size_t ahead)
-{
-    return (size_t)(l->end - l->at) > ahead ? l->at[ahead] : '\0';
-}
-
-static bool is_space(char c)
-{
-    return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-static bool is_word(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' ||
-           c == '$' || ((unsigned char)c & 0x80) != 0;
-}
-
-static void skip_line(struct lexer *l)
-{
-    while (l->at < l->end && *l->at != '\n') {
-        l->at++;
-    }
-}
-
-/* At a slash and a star: executable comments open, plain ones are skipped. */
-static void skip_comment(struct lexer *l)
-{
-    bool mariadb = peek(l, 2) == 'M' && peek(l, 3) == '!';
-
-    if (peek(l, 2) == '!' || mariadb) {
-        l->at += mariadb ? 4 : 3;
-        while (l->at < l->end && is_digit(*l->at)) {
-            l->at++;
+    sql_next(l, first);
+    sql_next(l, second);
+    while (sql_is(first, "SET") && sql_is(second, "STATEMENT")) {
+        while (second->kind != SQL_TOKEN_END && !sql_is(second, "FOR")) {
+            sql_next(l, second);
         }
-        l->executable++;
-        return;
+        sql_next(l, first);
+        sql_next(l, second);
     }
-    l->at += 2;
-    while (l->at < l->end && !(peek(l, 0) == '*' && peek(l, 1) == '/')) {
-        l->at++;
-    }
-    l->at = l->end - l->at < 2 ? l->end : l->at + 2;
 }
 
-static void skip_blank(struct lexer *l)
-{
-    while (l->at < l->end) {
-        char c = *l->at;
+/* ---- kind ---- */
 
-        if (is_space(c)) {
-            l->at++;
-        } else if (c == '#' || (c == '-' && peek(l, 1) == '-' &&
-                                (l->end - l->at == 2 || (unsigned char)peek(l, 2) <= ' '))) {
-            skip_line(l);
-        } else if (c == '/' && peek(l, 1) == '*') {
-            skip_comment(l);
-        } else if (l->executable > 0 && c == '*' && peek(l, 1) == '/') {
-            l->executable--;
-            l->at += 2;
-        } else {
+static enum statement_kind classify_rollback(struct sql_lexer *l, struct sql_token *second)
+{
+    if (sql_is(second, "WORK")) {
+        sql_next(l, second);
+    }
+    return sql_is(second, "TO") ? STATEMENT_ROLLBACK_TO : STATEMENT_ROLLBACK;
+}
+
+static enum statement_kind classify(struct sql_lexer *l)
+{
+    static const struct {
+        const char *word;
+        enum statement_kind kind;
+    } heads[] = {
+        {"BEGIN", STATEMENT_BEGIN},
+        {"COMMIT", STATEMENT_COMMIT},
+        {"SAVEPOINT", STATEMENT_SAVEPOINT},
+        {"RELEASE", STATEMENT_SAVEPOINT},
+        {"XA", STATEMENT_XA},
+        {"INSERT", STATEMENT_DML},
+        {"UPDATE", STATEMENT_DML},
+        {"DELETE", STATEMENT_DML},
+        {"REPLACE", STATEMENT_DML},
+        {"LOAD", STATEMENT_DML},
+        {"CALL", STATEMENT_DML},
+        {"DO", STATEMENT_DML},
+        {"WITH", STATEMENT_DML},
+        {"SELECT", STATEMENT_DML},
+        {"CREATE", STATEMENT_DDL},
+        {"ALTER", STATEMENT_DDL},
+        {"DROP", STATEMENT_DDL},
+        {"RENAME", STATEMENT_DDL},
+        {"TRUNCATE", STATEMENT_DDL},
+        {"REPAIR", STATEMENT_DDL},
+    };
+    static const char *const analyzed[] = {"TABLE", "TABLES", "LOCAL", "NO_WRITE_TO_BINLOG", NULL};
+    struct sql_token first;
+    struct sql_token second;
+
+    read_head(l, &first, &second);
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        if (sql_is(&first, heads[i].word)) {
+            return heads[i].kind;
+        }
+    }
+    if (sql_is(&first, "ROLLBACK")) {
+        return classify_rollback(l, &second);
+    }
+    if (sql_is(&first, "START") && sql_is(&second, "TRANSACTION")) {
+        return STATEMENT_BEGIN;
+    }
+    /* MariaDB's ANALYZE UPDATE ... runs the UPDATE. */
+    return sql_is(&first, "ANALYZE") && !sql_is_any(&second, analyzed) ? STATEMENT_DML
+                                                                       : STATEMENT_OTHER;
+}
+
+/* Calls read for each reading that the text allows; it returns false to end this. */
+static void each_reading(struct span sql, bool ansi_quotes,
+                         bool (*read)(struct sql_lexer *l, void *ctx), void *ctx)
+{
+    unsigned seen = 0;
+
+    for (unsigned reading = SQL_READING_USUAL; reading < SQL_READINGS; reading++) {
+        struct sql_lexer l = sql_lexer_of(sql, ansi_quotes, reading);
+
+        if ((reading & ~seen) == 0 && !read(&l, ctx)) {
             return;
         }
+        seen |= l.readings_seen;
     }
 }
 
-/* A quoted token; a doubled quote stands for one, in strings a backslash escapes. */
-static void read_quoted(struct lexer *l, struct token *t)
+static bool classify_reading(struct sql_lexer *l, void *ctx)
 {
-    char quote = *l->at++;
-    size_t len = 0;
-    bool string = t->kind == TOKEN_STRING;
+    enum statement_kind *kind = ctx;
+    enum statement_kind here = classify(l);
 
-    while (l->at < l->end) {
-        char c = *l->at++;
-
-        if (c == quote) {
-            if (peek(l, 0) != quote) {
-                break;
-            }
-            l->at++;
-        } else if (string && c == '\\' && l->at < l->end) {
-            c = *l->at++;
-        }
-        if (len + 1 < sizeof t->text) {
-            t->text[len++] = c;
-        }
+    if (*kind == STATEMENT_OTHER || here == STATEMENT_DDL) {
+        *kind = here;
     }
-    t->text[len] = '\0';
-}
-
-static void next(struct lexer *l, struct token *t)
-{
-    skip_blank(l);
-    t->text[0] = '\0';
-    if (l->at >= l->end) {
-        t->kind = TOKEN_END;
-        return;
-    }
-    char c = *l->at;
-
-    if (c == '`' || (c == '"' && l->ansi_quotes)) {
-        t->kind = TOKEN_NAME;
-        read_quoted(l, t);
-    } else if (c == '\'' || c == '"') {
-        t->kind = TOKEN_STRING;
-        read_quoted(l, t);
-    } else if (is_word(c)) {
-        size_t len = 0;
-
-        t->kind = TOKEN_WORD;
-        while (l->at < l->end && is_word(*l->at)) {
-            if (len + 1 < sizeof t->text) {
-                t->text[len++] = *l->at;
-            }
-            l->at++;
-        }
-        t->text[len] = '\0';
-    } else {
-        t->kind = TOKEN_PUNCT;
-        t->text[0] = c;
-        t->text[1] = '\0';
-        l->at++;
-    }
-}
-
-static bool is(const struct token *t, const char *word)
-{
-    return t->kind == TOKEN_WORD && str_ieq(t->text, word);
-}
-
-static bool is_punct(const struct token *t, char c)
-{
-    return t->kind == TOKEN_PUNCT && t->text[0] == c;
-}
-
-static bool is_any(const struct token *t, const char *const *words)
-{
-    for (; *words != NULL; words++) {
-        if (is(t, *words)) {
-            return true;
-        }
-    }
-    return false;
+    return true;
 }
 
 enum statement_kind statement_classify(struct span sql, bool ansi_quotes)
 {
-    static const char *const dml[] = {"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD",
-                                      "CALL",   "DO",     "WITH",   NULL};
-    static const char *const ddl[] = {"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", NULL};
-    struct lexer l = lexer_of(sql, ansi_quotes);
-    struct token first;
-    struct token second;
+    enum statement_kind kind = STATEMENT_OTHER;
 
-    next(&l, &first);
-    next(&l, &second);
-    if (is(&first, "BEGIN") || (is(&first, "START") && is(&second, "TRANSACTION"))) {
-        return STATEMENT_BEGIN;
-    }
-    if (is(&first, "COMMIT")) {
-        return STATEMENT_COMMIT;
-    }
-    if (is(&first, "ROLLBACK")) {
-        return is(&second, "TO") ? STATEMENT_ROLLBACK_TO : STATEMENT_ROLLBACK;
-    }
-    if (is(&first, "SAVEPOINT") || is(&first, "RELEASE")) {
-        return STATEMENT_SAVEPOINT;
-    }
-    if (is(&first, "XA")) {
-        return STATEMENT_XA;
-    }
-    if (is_any(&first, dml)) {
-        return STATEMENT_DML;
-    }
-    /* SET STATEMENT x=y FOR <statement>: what counts comes after FOR. */
-    if (is(&first, "SET") && is(&second, "STATEMENT")) {
-        struct token t;
-
-        do {
-            next(&l, &t);
-        } while (t.kind != TOKEN_END && !is(&t, "FOR"));
-        return t.kind == TOKEN_END
-                   ? STATEMENT_OTHER
-                   : statement_classify(span_of(l.at, (size_t)(l.end - l.at)), ansi_quotes);
-    }
-    return is_any(&first, ddl) ? STATEMENT_DDL : STATEMENT_OTHER;
+    each_reading(sql, ansi_quotes, classify_reading, &kind);
+    return kind;
 }
+
+/* ---- touched tables ---- */
 
 struct touch {
     const char *default_schema;
@@ -231,248 +122,482 @@ struct touch {
     void *ctx;
 };
 
-/* Reads `a`, `a.b`; *t is the token after it. False when there is no name. */
-static bool read_name(struct lexer *l, struct token *t, const struct touch *to, char *schema,
-                      char *table)
+struct name {
+    char schema[SQL_NAME_BYTES];
+    char table[SQL_NAME_BYTES];
+};
+
+static void touch_name(const struct touch *to, const struct name *name)
 {
-    if (t->kind != TOKEN_WORD && t->kind != TOKEN_NAME) {
+    to->touched(to->ctx, name->schema, name->table);
+}
+
+static void touch_schema(const struct touch *to, const char *schema)
+{
+    to->touched(to->ctx, schema, "");
+}
+
+/*
+ * Reads `a`, `a.b`; *t is the token after it. False when there is no name. A part that cannot be
+ * told stands for all there is: "" as table, and "" as schema and table.
+ */
+static bool read_name(struct sql_lexer *l, struct sql_token *t, const struct touch *to,
+                      struct name *out)
+{
+    if (!sql_is_nameable(t)) {
         return false;
     }
-    (void)snprintf(schema, NAME_BYTES, "%s", to->default_schema);
-    (void)snprintf(table, NAME_BYTES, "%s", t->text);
-    next(l, t);
-    if (is_punct(t, '.')) {
-        next(l, t);
-        if (t->kind != TOKEN_WORD && t->kind != TOKEN_NAME) {
+    (void)snprintf(out->schema, sizeof out->schema, "%s", to->default_schema);
+    (void)snprintf(out->table, sizeof out->table, "%s", t->unsure ? "" : t->text);
+    sql_next(l, t);
+    if (!sql_is_punct(t, '.')) {
+        return true;
+    }
+    sql_next(l, t);
+    if (!sql_is_nameable(t)) {
+        return false;
+    }
+    (void)snprintf(out->schema, sizeof out->schema, "%s", out->table);
+    (void)snprintf(out->table, sizeof out->table, "%s",
+                   t->unsure || out->schema[0] == '\0' ? "" : t->text);
+    sql_next(l, t);
+    return true;
+}
+
+/* The name at *t is touched; where there is none, its schema can only be the default. */
+static void touch_next(struct sql_lexer *l, struct sql_token *t, const struct touch *to)
+{
+    struct name name;
+
+    if (read_name(l, t, to, &name)) {
+        touch_name(to, &name);
+    } else {
+        touch_schema(to, to->default_schema);
+    }
+}
+
+/* MariaDB's `WAIT 5` or `NOWAIT` behind a name. */
+static void skip_wait(struct sql_lexer *l, struct sql_token *t)
+{
+    if (sql_is(t, "WAIT")) {
+        sql_next(l, t);
+        if (t->text[0] >= '0' && t->text[0] <= '9') {
+            sql_next(l, t);
+        }
+    } else if (sql_is(t, "NOWAIT")) {
+        sql_next(l, t);
+    }
+}
+
+/* A list of names parted by commas or TO. Words of no known meaning count as names. */
+static void touch_list(struct sql_lexer *l, struct sql_token *t, const struct touch *to)
+{
+    static const char *const behind[] = {"RESTRICT", "CASCADE",  "DROP",    "REUSE", "STORAGE",
+                                         "QUICK",    "EXTENDED", "USE_FRM", "FORCE", NULL};
+    struct name name;
+
+    bool any = false;
+
+    sql_skip_words(l, t, if_exists);
+    while (t->kind != SQL_TOKEN_END) {
+        if (sql_is_punct(t, ',') || sql_is(t, "TO")) {
+            sql_next(l, t);
+        } else if (read_name(l, t, to, &name)) {
+            touch_name(to, &name);
+            any = true;
+            skip_wait(l, t);
+            sql_skip_words(l, t, behind);
+        } else {
+            sql_next(l, t);
+        }
+    }
+    if (!any) {
+        touch_schema(to, to->default_schema);
+    }
+}
+
+/* ---- ALTER TABLE ---- */
+
+/* The rest of a clause, to the comma or the end; tables that it names are touched. */
+static bool finish_clause(struct sql_lexer *l, struct sql_token *t, const struct touch *to)
+{
+    bool harmless = true;
+    int depth = 0;
+
+    while (t->kind != SQL_TOKEN_END && !(depth == 0 && sql_is_punct(t, ','))) {
+        if (sql_is(t, "TABLE")) {
+            /* EXCHANGE PARTITION p WITH TABLE b, CONVERT PARTITION p TO TABLE b. */
+            sql_next(l, t);
+            touch_next(l, t, to);
+            harmless = false;
+            continue;
+        }
+        if (depth == 0 && sql_is(t, "PARTITION")) {
+            harmless = false;
+        }
+        if (sql_is_punct(t, '(')) {
+            depth++;
+        } else if (sql_is_punct(t, ')') && depth > 0) {
+            depth--;
+        }
+        sql_next(l, t);
+    }
+    return harmless;
+}
+
+static bool engine_keeps_rows(const struct sql_token *t)
+{
+    static const char *const engines[] = {"InnoDB", "MyISAM", "Aria", "RocksDB", NULL};
+
+    for (const char *const *engine = engines; *engine != NULL; engine++) {
+        if (sql_is_nameable(t) && str_ieq(t->text, *engine)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Table options stand side by side: each must be known to leave columns and rows as they are. */
+static bool options_are_harmless(struct sql_lexer *l, struct sql_token *t)
+{
+    static const char *const harmless[] = {"AUTO_INCREMENT",
+                                           "COMMENT",
+                                           "ALGORITHM",
+                                           "LOCK",
+                                           "ROW_FORMAT",
+                                           "STATS_AUTO_RECALC",
+                                           "STATS_PERSISTENT",
+                                           "STATS_SAMPLE_PAGES",
+                                           "KEY_BLOCK_SIZE",
+                                           "CHECKSUM",
+                                           "DELAY_KEY_WRITE",
+                                           "SECONDARY_ENGINE",
+                                           NULL};
+
+    while (t->kind != SQL_TOKEN_END && !sql_is_punct(t, ',')) {
+        bool engine = sql_is(t, "ENGINE");
+
+        if (!engine && !sql_is_any(t, harmless)) {
             return false;
         }
-        (void)snprintf(schema, NAME_BYTES, "%s", table);
-        (void)snprintf(table, NAME_BYTES, "%s", t->text);
-        next(l, t);
+        sql_next(l, t);
+        if (sql_is_punct(t, '=')) {
+            sql_next(l, t);
+        }
+        if (!sql_is_nameable(t) || (engine && !engine_keeps_rows(t))) {
+            return false;
+        }
+        sql_next(l, t);
     }
     return true;
 }
 
-static void skip_words(struct lexer *l, struct token *t, const char *const *words)
+/* ANALYZE PARTITION a, b: names to the end, or ALL. */
+static bool partitions_are_harmless(struct sql_lexer *l, struct sql_token *t)
 {
-    while (is_any(t, words)) {
-        next(l, t);
-    }
-}
+    static const char *const noise[] = {"LOCAL", "NO_WRITE_TO_BINLOG", NULL};
 
-/* Skips to the next top-level comma or the end. */
-static void skip_clause(struct lexer *l, struct token *t)
-{
-    int depth = 0;
-
-    while (t->kind != TOKEN_END && !(depth == 0 && is_punct(t, ','))) {
-        depth += is_punct(t, '(') ? 1 : is_punct(t, ')') ? -1 : 0;
-        next(l, t);
-    }
-}
-
-/* Whether one ALTER TABLE clause leaves columns and rows as they are. */
-static bool clause_is_harmless(struct lexer *l, struct token *t)
-{
-    static const char *const harmless[] = {"ENGINE",           "AUTO_INCREMENT",
-                                           "COMMENT",          "FORCE",
-                                           "ALGORITHM",        "LOCK",
-                                           "ROW_FORMAT",       "STATS_AUTO_RECALC",
-                                           "STATS_PERSISTENT", "STATS_SAMPLE_PAGES",
-                                           "DISABLE",          "ENABLE",
-                                           "KEY_BLOCK_SIZE",   "ANALYZE",
-                                           "OPTIMIZE",         "REBUILD",
-                                           "CHECKSUM",         "DELAY_KEY_WRITE",
-                                           "SECONDARY_ENGINE", "WITH",
-                                           "WITHOUT",          "WAIT",
-                                           "NOWAIT",           NULL};
-    static const char *const parts[] = {"INDEX",   "KEY",   "UNIQUE",     "FULLTEXT", "SPATIAL",
-                                        "FOREIGN", "CHECK", "CONSTRAINT", NULL};
-    static const char *const renamed[] = {"INDEX", "KEY", NULL};
-
-    if (is_any(t, harmless)) {
-        return true;
-    }
-    bool add = is(t, "ADD");
-    bool add_or_drop = add || is(t, "DROP");
-    bool rename_or_alter = is(t, "RENAME") || is(t, "ALTER");
-
-    if (!add_or_drop && !rename_or_alter) {
+    if (!sql_is(t, "PARTITION")) {
         return false;
     }
-    next(l, t);
-    if (add_or_drop) {
-        /* ADD CONSTRAINT may be followed by PRIMARY KEY: the key is not part of a payload. */
-        return is_any(t, parts) || (add && is(t, "PARTITION"));
+    sql_next(l, t);
+    sql_skip_words(l, t, noise);
+    while (sql_is_nameable(t)) {
+        sql_next(l, t);
+        if (t->kind == SQL_TOKEN_END) {
+            return true;
+        }
+        if (!sql_is_punct(t, ',')) {
+            return false;
+        }
+        sql_next(l, t);
     }
-    return is_any(t, renamed);
+    return false;
 }
 
-static void alter_table(struct lexer *l, struct token *t, const struct touch *to)
+static bool add_is_harmless(struct sql_lexer *l, struct sql_token *t)
 {
-    static const char *const noise[] = {"IF", "EXISTS", NULL};
-    static const char *const waits[] = {"WAIT", "NOWAIT", NULL};
-    char schema[NAME_BYTES];
-    char table[NAME_BYTES];
+    static const char *const parts[] = {"INDEX",   "KEY",     "UNIQUE", "FULLTEXT",
+                                        "SPATIAL", "FOREIGN", "CHECK",  NULL};
 
-    skip_words(l, t, noise);
-    if (!read_name(l, t, to, schema, table)) {
-        to->touched(to->ctx, to->default_schema, "");
+    if (sql_is(t, "PARTITION")) {
+        sql_next(l, t);
+        return true;
+    }
+    if (sql_is(t, "CONSTRAINT")) {
+        sql_next(l, t);
+        sql_skip_words(l, t, if_exists);
+        if (!sql_is_any(t, parts) && !sql_is(t, "PRIMARY")) {
+            sql_next(l, t); /* its name */
+        }
+    }
+    return sql_is_any(t, parts);
+}
+
+static bool drop_is_harmless(struct sql_lexer *l, struct sql_token *t)
+{
+    static const char *const parts[] = {"INDEX", "KEY", "CHECK", "CONSTRAINT", NULL};
+
+    if (sql_is(t, "FOREIGN")) {
+        return true;
+    }
+    if (!sql_is_any(t, parts)) {
+        return false;
+    }
+    sql_next(l, t);
+    sql_skip_words(l, t, if_exists);
+    return sql_is_nameable(t) && !str_ieq(t->text, "PRIMARY");
+}
+
+static bool rename_is_harmless(struct sql_lexer *l, struct sql_token *t, const struct touch *to)
+{
+    static const char *const indexes[] = {"INDEX", "KEY", NULL};
+
+    if (sql_is_any(t, indexes)) {
+        return true;
+    }
+    if (!sql_is(t, "COLUMN")) {
+        if (sql_is(t, "TO") || sql_is(t, "AS") || sql_is_punct(t, '=')) {
+            sql_next(l, t);
+        }
+        touch_next(l, t, to);
+    }
+    return false;
+}
+
+/* Whether one clause leaves columns and rows as they are; *t is somewhere in it afterwards. */
+static bool clause_is_harmless(struct sql_lexer *l, struct sql_token *t, const struct touch *to)
+{
+    static const char *const verbs[] = {"ADD",      "DROP",    "RENAME", "ALTER",   "FORCE",
+                                        "ENABLE",   "DISABLE", "WITH",   "WITHOUT", "ANALYZE",
+                                        "OPTIMIZE", "REBUILD", NULL};
+    static const char *const of_partitions[] = {"ANALYZE", "OPTIMIZE", "REBUILD", NULL};
+    static const char *const indexes[] = {"INDEX", "KEY", NULL};
+    struct sql_token verb = *t;
+
+    if (sql_is_any(t, verbs)) {
+        sql_next(l, t);
+    }
+    if (sql_is(&verb, "ADD")) {
+        return add_is_harmless(l, t);
+    }
+    if (sql_is(&verb, "DROP")) {
+        return drop_is_harmless(l, t);
+    }
+    if (sql_is(&verb, "RENAME")) {
+        return rename_is_harmless(l, t, to);
+    }
+    if (sql_is(&verb, "ALTER")) {
+        return sql_is_any(t, indexes);
+    }
+    if (sql_is(&verb, "FORCE")) {
+        return t->kind == SQL_TOKEN_END || sql_is_punct(t, ',');
+    }
+    if (sql_is(&verb, "ENABLE") || sql_is(&verb, "DISABLE")) {
+        return sql_is(t, "KEYS");
+    }
+    if (sql_is(&verb, "WITH") || sql_is(&verb, "WITHOUT")) {
+        return sql_is(t, "VALIDATION");
+    }
+    return sql_is_any(&verb, of_partitions) ? partitions_are_harmless(l, t)
+                                            : options_are_harmless(l, t);
+}
+
+static void alter(struct sql_lexer *l, struct sql_token *t, const struct touch *to)
+{
+    static const char *const before[] = {"ONLINE", "OFFLINE", "IGNORE", NULL};
+    bool harmless = true;
+    struct name name;
+
+    while (sql_is_any(t, before)) {
+        /* IGNORE lets a new unique key delete rows. */
+        harmless = harmless && !sql_is(t, "IGNORE");
+        sql_next(l, t);
+    }
+    if (!sql_is(t, "TABLE")) {
         return;
     }
-    if (is_any(t, waits)) {
-        next(l, t);
-    }
-    bool harmless = t->kind != TOKEN_END;
-
-    while (harmless && t->kind != TOKEN_END) {
-        harmless = clause_is_harmless(l, t);
-        if (harmless) {
-            skip_clause(l, t);
-            if (is_punct(t, ',')) {
-                next(l, t);
-            }
-        }
-    }
-    if (harmless) {
+    sql_next(l, t);
+    sql_skip_words(l, t, if_exists);
+    if (!read_name(l, t, to, &name)) {
+        touch_schema(to, to->default_schema);
         return;
     }
-    to->touched(to->ctx, schema, table);
-    /* ALTER TABLE a RENAME TO b: b is touched as well. */
-    while (t->kind != TOKEN_END) {
-        bool rename = is(t, "RENAME");
+    skip_wait(l, t);
+    harmless = harmless && t->kind != SQL_TOKEN_END;
+    while (t->kind != SQL_TOKEN_END) {
+        bool clause = clause_is_harmless(l, t, to);
+        bool rest = finish_clause(l, t, to);
 
-        if (rename) {
-            next(l, t);
-            if (is(t, "TO") || is(t, "AS")) {
-                next(l, t);
-            }
-            if (!is(t, "COLUMN") && read_name(l, t, to, schema, table)) {
-                to->touched(to->ctx, schema, table);
-            }
+        harmless = harmless && clause && rest;
+        if (sql_is_punct(t, ',')) {
+            sql_next(l, t);
         }
-        skip_clause(l, t);
-        if (is_punct(t, ',')) {
-            next(l, t);
-        }
+    }
+    if (!harmless) {
+        touch_name(to, &name);
     }
 }
 
-/* A list of names parted by commas or TO. */
-static void name_list(struct lexer *l, struct token *t, const struct touch *to)
-{
-    static const char *const noise[] = {"IF", "EXISTS", "WAIT", "NOWAIT", "TO", NULL};
-    char schema[NAME_BYTES];
-    char table[NAME_BYTES];
+/* ---- other statements ---- */
 
-    while (t->kind != TOKEN_END) {
-        skip_words(l, t, noise);
-        if (is_punct(t, ',')) {
-            next(l, t);
-        } else if (read_name(l, t, to, schema, table)) {
-            to->touched(to->ctx, schema, table);
-        } else {
-            next(l, t);
-        }
+static void touch_database(struct sql_lexer *l, struct sql_token *t, const struct touch *to)
+{
+    sql_next(l, t);
+    sql_skip_words(l, t, if_exists);
+    if (sql_is_nameable(t)) {
+        touch_schema(to, t->unsure ? "" : t->text);
+    } else {
+        touch_schema(to, to->default_schema);
     }
 }
 
-static void drop(struct lexer *l, struct token *t, const struct touch *to)
+/* DROP INDEX `PRIMARY` ON t is ALTER TABLE t DROP PRIMARY KEY. */
+static void drop_index(struct sql_lexer *l, struct sql_token *t, const struct touch *to)
 {
-    static const char *const noise[] = {"IF", "EXISTS", NULL};
-
-    if (is(t, "TEMPORARY")) {
+    sql_next(l, t);
+    sql_skip_words(l, t, if_exists);
+    if (!sql_is_nameable(t) || !str_ieq(t->text, "PRIMARY")) {
         return;
     }
-    if (is(t, "DATABASE") || is(t, "SCHEMA")) {
-        next(l, t);
-        skip_words(l, t, noise);
-        to->touched(to->ctx, t->text, "");
-    } else if (is(t, "TABLE") || is(t, "TABLES")) {
-        next(l, t);
-        name_list(l, t, to);
+    sql_next(l, t);
+    if (sql_is(t, "ON")) {
+        sql_next(l, t);
+    }
+    touch_next(l, t, to);
+}
+
+static void drop(struct sql_lexer *l, struct sql_token *t, const struct touch *to)
+{
+    static const char *const before[] = {"ONLINE", "OFFLINE", NULL};
+
+    sql_skip_words(l, t, before);
+    if (sql_is(t, "TEMPORARY")) {
+        return;
+    }
+    if (sql_is(t, "DATABASE") || sql_is(t, "SCHEMA")) {
+        touch_database(l, t, to);
+        return;
+    }
+    if (sql_is(t, "INDEX")) {
+        drop_index(l, t, to);
+        return;
+    }
+    if (!sql_is(t, "TABLE") && !sql_is(t, "TABLES")) {
+        sql_next(l, t); /* a kind of table that is not known yet */
+    }
+    if (sql_is(t, "TABLE") || sql_is(t, "TABLES")) {
+        sql_next(l, t);
+        touch_list(l, t, to);
     }
 }
 
-static void create(struct lexer *l, struct token *t, const struct touch *to)
+static void create(struct sql_lexer *l, struct sql_token *t, const struct touch *to)
 {
-    static const char *const noise[] = {"IF", "NOT", "EXISTS", NULL};
-    char schema[NAME_BYTES];
-    char table[NAME_BYTES];
-    bool replace = is(t, "OR");
+    bool replace = sql_is(t, "OR");
 
     if (replace) {
-        next(l, t);
-        next(l, t);
+        sql_next(l, t);
+        sql_next(l, t);
     }
-    if (!is(t, "TABLE")) {
+    if (sql_is(t, "TEMPORARY")) {
         return;
     }
-    next(l, t);
+    if (replace && (sql_is(t, "DATABASE") || sql_is(t, "SCHEMA"))) {
+        touch_database(l, t, to);
+        return;
+    }
+    if (replace && sql_is(t, "SEQUENCE")) {
+        sql_next(l, t);
+        touch_next(l, t, to);
+        return;
+    }
+    if (!sql_is(t, "TABLE")) {
+        sql_next(l, t); /* a kind of table that is not known yet */
+    }
+    if (!sql_is(t, "TABLE")) {
+        return;
+    }
+    sql_next(l, t);
     /* IF NOT EXISTS on a table that we follow changes nothing. */
-    if (!replace && is(t, "IF")) {
-        return;
+    if (replace || !sql_is(t, "IF")) {
+        sql_skip_words(l, t, if_exists);
+        touch_next(l, t, to);
     }
-    skip_words(l, t, noise);
-    if (read_name(l, t, to, schema, table)) {
-        to->touched(to->ctx, schema, table);
-    } else {
-        to->touched(to->ctx, to->default_schema, "");
+}
+
+/* RENAME TABLE, REPAIR TABLE: RENAME USER and REPAIR VIEW concern nobody here. */
+static void list_of_tables(struct sql_lexer *l, struct sql_token *t, const struct touch *to)
+{
+    static const char *const before[] = {"LOCAL", "NO_WRITE_TO_BINLOG", NULL};
+
+    sql_skip_words(l, t, before);
+    if (sql_is(t, "TABLE") || sql_is(t, "TABLES")) {
+        sql_next(l, t);
+        touch_list(l, t, to);
     }
+}
+
+static void truncate_table(struct sql_lexer *l, struct sql_token *t, const struct touch *to)
+{
+    if (sql_is(t, "TABLE")) {
+        sql_next(l, t);
+    }
+    touch_list(l, t, to);
+}
+
+static bool touch_reading(struct sql_lexer *l, void *ctx)
+{
+    static const struct {
+        const char *word;
+        void (*read)(struct sql_lexer *l, struct sql_token *t, const struct touch *to);
+    } heads[] = {
+        {"CREATE", create},         {"ALTER", alter},           {"DROP", drop},
+        {"RENAME", list_of_tables}, {"REPAIR", list_of_tables}, {"TRUNCATE", truncate_table},
+    };
+    struct sql_token first;
+    struct sql_token t;
+
+    read_head(l, &first, &t);
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        if (sql_is(&first, heads[i].word)) {
+            heads[i].read(l, &t, ctx);
+        }
+    }
+    return true;
 }
 
 void statement_touched(struct span sql, bool ansi_quotes, const char *default_schema,
                        void (*touched)(void *ctx, const char *schema, const char *table), void *ctx)
 {
-    static const char *const alter_noise[] = {"ONLINE", "OFFLINE", "IGNORE", NULL};
     struct touch to = {default_schema, touched, ctx};
-    struct lexer l = lexer_of(sql, ansi_quotes);
-    struct token t;
 
-    next(&l, &t);
-    if (is(&t, "SET")) {
-        while (t.kind != TOKEN_END && !is(&t, "FOR")) {
-            next(&l, &t);
-        }
-        next(&l, &t);
+    each_reading(sql, ansi_quotes, touch_reading, &to);
+}
+
+/* ---- mentioned tables ---- */
+
+struct mention {
+    const char *table;
+    bool found;
+};
+
+static bool mention_reading(struct sql_lexer *l, void *ctx)
+{
+    struct mention *m = ctx;
+    struct sql_token t;
+
+    for (sql_next(l, &t); t.kind != SQL_TOKEN_END && !m->found; sql_next(l, &t)) {
+        m->found = (t.kind == SQL_TOKEN_WORD || t.kind == SQL_TOKEN_NAME) &&
+                   ((t.unsure && !t.cut) || str_ieq(t.text, m->table));
     }
-    if (is(&t, "ALTER")) {
-        next(&l, &t);
-        skip_words(&l, &t, alter_noise);
-        if (is(&t, "TABLE")) {
-            next(&l, &t);
-            alter_table(&l, &t, &to);
-        }
-    } else if (is(&t, "DROP")) {
-        next(&l, &t);
-        drop(&l, &t, &to);
-    } else if (is(&t, "RENAME")) {
-        next(&l, &t);
-        if (is(&t, "TABLE") || is(&t, "TABLES")) {
-            next(&l, &t);
-            name_list(&l, &t, &to);
-        }
-    } else if (is(&t, "TRUNCATE")) {
-        next(&l, &t);
-        if (is(&t, "TABLE")) {
-            next(&l, &t);
-        }
-        name_list(&l, &t, &to);
-    } else if (is(&t, "CREATE")) {
-        next(&l, &t);
-        create(&l, &t, &to);
-    }
+    return !m->found;
 }
 
 bool statement_mentions(struct span sql, bool ansi_quotes, const char *table)
 {
-    struct lexer l = lexer_of(sql, ansi_quotes);
-    struct token t;
+    struct mention m = {.table = table};
 
-    for (next(&l, &t); t.kind != TOKEN_END; next(&l, &t)) {
-        if ((t.kind == TOKEN_WORD || t.kind == TOKEN_NAME) && str_ieq(t.text, table)) {
-            return true;
-        }
-    }
-    return false;
+    each_reading(sql, ansi_quotes, mention_reading, &m);
+    return m.found;
 }
