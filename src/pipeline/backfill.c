@@ -89,7 +89,8 @@ static void *encoder_main(void *arg)
             queue_close(c->batches);
         }
         column_batch_reset(b->batch);
-        if (!queue_push(c->empty, &b->link, 1)) {
+        /* Never waits for room: the reader may itself wait for this thread, or be through. */
+        if (queue_bytes(c->empty) >= POOL_MAX || !queue_push(c->empty, &b->link, 1)) {
             copy_batch_free(b);
         }
     }
