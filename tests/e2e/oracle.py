@@ -149,7 +149,7 @@ def select_expression(column):
     if kind in FLOATS:
         return f"CAST({name} AS DOUBLE)"
     if kind in ("bit", "set"):
-        return f"{name} + 0"
+        return f"CAST({name} AS UNSIGNED)"
     if kind in BYTES or kind in GEOMETRIES:
         return f"HEX({name})"
     return name

@@ -1,0 +1,154 @@
+"""Every type and the values at its edges: payloads are what the source's own SELECT says.
+
+Written by INSERT, UPDATE and DELETE and followed in the binlog, and copied: byte by byte the same.
+"""
+
+import collections
+import json
+
+import pytest
+
+import type_tables
+from type_tables import name_of
+
+METADATA = [("mysql-9", "MINIMAL"), ("mysql-9", "FULL"), ("mariadb-10.11", "NO_LOG"),
+            ("mariadb-10.11", "FULL"), ("mariadb-11.8", "NO_LOG"), ("mariadb-11.8", "MINIMAL"),
+            ("mariadb-11.8", "FULL")]
+LOOSE = "SET sql_mode='ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO', time_zone='+00:00'"
+STATEMENT_CHARS = 4 << 20
+
+
+def difference(found, expected):
+    """Where two texts part, with what is around it."""
+    at = next((i for i, (a, b) in enumerate(zip(found, expected)) if a != b), min(len(found), len(expected)))
+    start = max(expected.rfind(',"', 0, at) - 20, 0)
+    return f"…{found[start:at + 60]!r}\n    is not …{expected[start:at + 60]!r}"
+
+
+def check_payloads(where, found, expected):
+    """Multisets of payloads; returns what is wrong as text."""
+    extra = list((collections.Counter(found) - collections.Counter(expected)).elements())
+    missing = list((collections.Counter(expected) - collections.Counter(found)).elements())
+    if not extra and not missing:
+        return []
+    text = [f"{where}: {len(extra)} of {len(found)} payloads are not among the {len(expected)} expected"]
+    # Rows of one key belong together, else those that stand at the same place.
+    keyed = {_key(p): p for p in missing}
+    for payload in extra[:12]:
+        other = keyed.get(_key(payload), missing[0] if missing else "")
+        text.append("  " + difference(payload, other))
+    return ["\n".join(text)]
+
+
+def _key(payload):
+    return payload[:payload.find(",")]
+
+
+def insert(source, table, rows):
+    """All rows, in statements that are not too long."""
+    numbered = table.numbered
+    heads = (["id"] if numbered else []) + [name_of(c.name) for c in table.written]
+    words, size = [], 0
+    for i, row in enumerate(rows):
+        values = "(" + ",".join(([str(i + 1)] if numbered else []) + row) + ")"
+        words.append(values)
+        size += len(values)
+        if size > STATEMENT_CHARS or i == len(rows) - 1:
+            source.sql(f"INSERT INTO {name_of(table.name)} ({','.join(heads)}) VALUES {','.join(words)}")
+            words, size = [], 0
+
+
+def shift(source, table, count):
+    """Each row gets the values of the next one: an update that brings all values again."""
+    name, columns = name_of(table.name), [name_of(c.name) for c in table.written]
+    if not table.numbered:
+        source.sql(f"UPDATE {name} SET ver = ver + 1")
+        return
+    other = f"`{source.schema}_before`.{name}"
+    heads = ",".join(["id", *columns])
+    source.sql(f"CREATE TABLE {other} LIKE {name}", f"INSERT INTO {other} ({heads}) SELECT {heads} FROM {name}")
+    pairs = ", ".join(f"t.{c} = s.{c}" for c in columns)
+    source.sql(f"UPDATE {name} t JOIN {other} s ON s.id = IF(t.id = {count}, 1, t.id + 1)"
+               f" SET {pairs}, t.ver = t.ver + 1")
+
+
+@pytest.fixture
+def before_schema(make_source):
+    made = []
+
+    def make(source):
+        source.sql(f"CREATE DATABASE `{source.schema}_before`")
+        made.append(source)
+
+    yield make
+    for source in made:
+        source.sql(f"DROP DATABASE `{source.schema}_before`")
+
+
+@pytest.mark.parametrize("flavor,metadata", METADATA, ids=lambda v: v)
+def test_every_type(flavor, metadata, make_source, make_calve, make_oracle, before_schema):
+    source = make_source(flavor)
+    with source.globals(binlog_row_metadata=metadata):
+        source.connection.close()  # a session keeps what was set when it began
+        source.connection = source.session()
+        check_every_type(source, make_calve, make_oracle(source), before_schema)
+
+
+def check_every_type(source, make_calve, oracle, before_schema):
+    tables = type_tables.all_tables(source.flavor)
+    for table in tables:
+        table.numbered = table.head.startswith("id ")
+    before_schema(source)
+    source.sql(LOOSE)
+    for table in tables:
+        source.sql(*table.before, table.create(), *table.after)
+    start = source.place()
+
+    counts, first, second = {}, {}, {}
+    for table in tables:
+        rows = table.rows()
+        insert(source, table, rows)
+        counts[table.name] = len(rows)
+        first[table.name] = oracle.rows(source.schema, table.name)
+        shift(source, table, len(rows))
+        second[table.name] = oracle.rows(source.schema, table.name)
+
+    copied = make_calve(source, name="copied")
+    copied.ok("backfill")
+    for table in tables:
+        source.sql(f"DELETE FROM {name_of(table.name)}")
+    followed = make_calve(source, name="followed")
+    followed.ok("run", snapshot="never", **{"from": start, "until": "current"})
+
+    wrong = []
+    for table in tables:
+        name, rows = table.name, counts[table.name]
+        assert len(first[name]) == len(second[name]) == rows, name
+        changes = followed.lake.changes(source.schema, name)
+        kinds = collections.Counter(c.event_type for c in changes)
+        if kinds != {"insert": rows, "update": rows, "delete": rows}:
+            wrong.append(f"{name}: {kinds} instead of {rows} of each")
+        for kind, expected in (("insert", first), ("update", second), ("delete", second)):
+            found = [c.payload for c in changes if c.event_type == kind]
+            wrong += check_payloads(f"{name}, {kind}", found, expected[name])
+        found = copied.lake.payloads(source.schema, name, "backfill")
+        wrong += check_payloads(f"{name}, backfill", found, second[name])
+    assert not wrong, "\n".join(wrong)
+    for payloads in first.values():
+        for payload in payloads:
+            json.loads(payload)
+
+
+def test_enum_with_most_labels(make_source, make_calve, make_oracle):
+    source = make_source("mysql-9")
+    table = type_tables.most_labels()
+    table.numbered = True
+    source.sql(LOOSE, table.create())
+    start = source.place()
+    insert(source, table, table.rows())
+    expected = make_oracle(source).rows(source.schema, table.name)
+    copied, followed = make_calve(source), make_calve(source)
+    copied.ok("backfill")
+    followed.ok("run", snapshot="never", **{"from": start, "until": "current"})
+    assert sorted(copied.lake.payloads(source.schema, table.name, "backfill")) == sorted(expected)
+    assert sorted(followed.lake.payloads(source.schema, table.name, "insert")) == sorted(expected)
