@@ -27,7 +27,12 @@ enum err_code catalog_load(struct catalog *c, struct table_ident id, struct cata
                            struct err *e)
 {
     *out = (struct catalog_table){0};
-    return c->ops->load(c, id, out, e);
+    enum err_code rc = c->ops->load(c, id, out, e);
+
+    if (rc != ERR_OK) {
+        catalog_table_deinit(out);
+    }
+    return rc;
 }
 
 enum err_code catalog_list(struct catalog *c, const char *ns,

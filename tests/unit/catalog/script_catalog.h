@@ -160,7 +160,7 @@ static inline void script_other_commit(struct script_catalog *c)
     struct iceberg_data_file file = {.path = path, .record_count = 1, .file_bytes = 10};
     struct iceberg_data_file *added = &file;
     struct iceberg_change change = {
-        .added = &added, .added_count = 1, .retention = {.keep_count = 30}};
+        .added = &added, .added_count = 1, .retention = {.keep_count = 10}};
 
     (void)snprintf(path, sizeof path, LAKE_LOCATION "/data/other-%u", c->others + 1);
     enum err_code rc = script_read(c, &now, NULL);
