@@ -9,18 +9,20 @@
 
 #include "iceberg/commit_int.h"
 
-static bool is_named(const struct iceberg_metadata *m, int64_t snapshot_id)
+/* Whether a ref of the next metadata names it; main moves on when there is a new snapshot. */
+static bool is_named(const struct iceberg_metadata *m, int64_t snapshot_id, bool has_new)
 {
     const char *name;
     json_t *ref;
 
     json_object_foreach(json_object_get(m->root, "refs"), name, ref)
     {
-        if (json_integer_value(json_object_get(ref, "snapshot-id")) == snapshot_id) {
+        if (json_integer_value(json_object_get(ref, "snapshot-id")) == snapshot_id &&
+            !(has_new && strcmp(name, "main") == 0)) {
             return true;
         }
     }
-    return iceberg_metadata_snapshot_id(m) == snapshot_id;
+    return !has_new && iceberg_metadata_snapshot_id(m) == snapshot_id;
 }
 
 static int64_t slot_of(int64_t timestamp_us, int64_t slot_us)
@@ -36,19 +38,20 @@ static int64_t to_us(int64_t ms)
 }
 
 static void mark(const struct iceberg_metadata *base, const struct iceberg_retention *retention,
-                 int64_t now_ms, uint32_t candidates, struct expiry *x)
+                 int64_t now_ms, bool has_new, struct expiry *x)
 {
     uint32_t keep_count = retention->keep_count == 0 ? 1 : retention->keep_count;
     int64_t keep_us = retention->keep_us < 0 ? 0 : retention->keep_us;
     int64_t slot_us = keep_us / keep_count < 1 ? 1 : keep_us / keep_count;
+    uint32_t newest = keep_count - (has_new ? 1 : 0);
     bool has_slot = false;
     int64_t last_slot = 0;
 
-    for (uint32_t i = 0; i < candidates; i++) {
+    for (uint32_t i = 0; (uint64_t)i + newest < x->all.count; i++) {
         const struct snapshot_view *s = &x->all.items[i];
         int64_t slot = slot_of(to_us(s->timestamp_ms), slot_us);
 
-        if (!snapshot_is_ours(s) || is_named(base, s->id)) {
+        if (!snapshot_is_ours(s) || is_named(base, s->id, has_new)) {
             continue;
         }
         x->expired[i] =
@@ -90,11 +93,9 @@ enum err_code expiry_choose(const struct iceberg_metadata *base,
     if (out->expired == NULL || out->by_id == NULL) {
         return err_nomem(e);
     }
-    uint32_t newest = (retention->keep_count == 0 ? 1 : retention->keep_count) - (has_new ? 1 : 0);
-
     /* gc.enabled=false says that files of this table may be used by others, too. */
-    if (out->all.count > newest && metadata_property_bool(base, "gc.enabled", true)) {
-        mark(base, retention, now_ms, out->all.count - newest, out);
+    if (metadata_property_bool(base, "gc.enabled", true)) {
+        mark(base, retention, now_ms, has_new, out);
     }
     index_fates(out);
     return ERR_OK;

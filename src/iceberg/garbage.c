@@ -214,19 +214,17 @@ static enum err_code find_manifests(struct garbage *g, uint32_t i, struct candid
     return ERR_OK;
 }
 
-/* Whether each file that is live in snapshot i is so in the next. */
+/* Whether each file that is live in snapshot i is so in the next: only appends lie between. */
 static bool lives_on(const struct garbage *g, uint32_t i)
 {
     int64_t next = neighbours_of(g, i).after;
     struct lineage l = g->lineage;
 
-    if (next < 0) {
+    if (next < 0 ||
+        (next < g->x->all.count && !lineage_of(g->c->base, &g->x->all.items[next], &l))) {
         return false;
     }
-    if (next < g->x->all.count && !lineage_of(g->c->base, &g->x->all.items[next], &l)) {
-        return false;
-    }
-    return l.appends_since <= sequence_of(g, i) + 1;
+    return l.linear_since <= sequence_of(g, i) && l.appends_since <= sequence_of(g, i) + 1;
 }
 
 static enum err_code read_manifest(const struct garbage *g, const struct iceberg_manifest_row *row,

@@ -68,7 +68,7 @@ TEST(test_expiry__keeps_ten_thousand_commits_in_bounds)
     double late_s = 0;
 
     lake_open(&l, true, properties, 2);
-    l.retention.keep_count = 100;
+    l.retention.keep_count = 25;
     for (int i = 1; i <= 10000; i++) {
         double start = cpu_s();
 
