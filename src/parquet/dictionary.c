@@ -1,5 +1,7 @@
 #include "parquet/dictionary.h"
 
+#include <stdlib.h>
+
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
@@ -20,25 +22,7 @@ void dictionary_reset(struct dictionary *d)
     buf_reset(&d->slots);
     d->count = 0;
     d->slot_mask = 0;
-}
-
-static struct span value_at(const struct column *c, uint32_t i)
-{
-    switch (c->kind) {
-    case COLUMN_KIND_BOOL:
-        return span_of(c->values.data + i, 1);
-    case COLUMN_KIND_INT32:
-    case COLUMN_KIND_FLOAT:
-        return span_of(c->values.data + (size_t)i * 4, 4);
-    case COLUMN_KIND_INT64:
-    case COLUMN_KIND_DOUBLE:
-        return span_of(c->values.data + (size_t)i * 8, 8);
-    case COLUMN_KIND_BYTES:
-        return column_bytes_at(c, i);
-    case COLUMN_KIND_FIXED:
-        break;
-    }
-    return span_of(c->values.data + (size_t)i * c->fixed_bytes, c->fixed_bytes);
+    d->full = false;
 }
 
 static uint64_t hash_of(struct span v)
@@ -113,8 +97,11 @@ static bool add_entry(struct dictionary *d, struct span v, bool prefixed)
     }
     buf_u32le(&d->starts, (uint32_t)d->values.len);
     buf_append_span(&d->values, v);
+    if (d->values.failed != ERR_OK || d->starts.failed != ERR_OK) {
+        return false;
+    }
     d->count++;
-    return d->values.failed == ERR_OK && d->starts.failed == ERR_OK;
+    return true;
 }
 
 static bool find_or_add(struct dictionary *d, struct span v, bool prefixed, uint32_t *id)
@@ -144,21 +131,72 @@ static bool find_or_add(struct dictionary *d, struct span v, bool prefixed, uint
     return true;
 }
 
-bool dictionary_ids(struct dictionary *d, const struct column *c, uint32_t *ids)
+/* Neighbours are mostly equal: file names, times, event types. */
+static bool ids_of_bytes(struct dictionary *d, const struct column *c, uint32_t *ids)
 {
-    bool prefixed = c->kind == COLUMN_KIND_BYTES;
     struct span last = {NULL, 0};
 
     for (uint32_t i = 0; i < c->value_count; i++) {
-        struct span v = value_at(c, i);
+        struct span v = column_bytes_at(c, i);
 
-        /* Neighbours are mostly equal: file names, times, event types. */
         if (i > 0 && span_eq(v, last)) {
             ids[i] = ids[i - 1];
-        } else if (!find_or_add(d, v, prefixed, &ids[i])) {
+        } else if (!find_or_add(d, v, true, &ids[i])) {
             return false;
         }
         last = v;
     }
     return true;
+}
+
+/* Inlined, so that each width gets its own loop. */
+__attribute__((always_inline)) static inline bool ids_of_fixed(struct dictionary *d,
+                                                               const struct column *c, size_t width,
+                                                               uint32_t *ids)
+{
+    const uint8_t *v = c->values.data;
+
+    for (uint32_t i = 0; i < c->value_count; i++, v += width) {
+        if (i > 0 && memcmp(v, v - width, width) == 0) {
+            ids[i] = ids[i - 1];
+        } else if (!find_or_add(d, span_of(v, width), false, &ids[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool ids_of(struct dictionary *d, const struct column *c, uint32_t *ids)
+{
+    switch (c->kind) {
+    case COLUMN_KIND_BOOL:
+        return ids_of_fixed(d, c, 1, ids);
+    case COLUMN_KIND_INT32:
+    case COLUMN_KIND_FLOAT:
+        return ids_of_fixed(d, c, 4, ids);
+    case COLUMN_KIND_INT64:
+    case COLUMN_KIND_DOUBLE:
+        return ids_of_fixed(d, c, 8, ids);
+    case COLUMN_KIND_BYTES:
+        return ids_of_bytes(d, c, ids);
+    case COLUMN_KIND_FIXED:
+        return ids_of_fixed(d, c, c->fixed_bytes, ids);
+    }
+    abort();
+}
+
+bool dictionary_ids(struct dictionary *d, const struct column *c, uint32_t *ids)
+{
+    uint32_t count = d->count;
+    size_t bytes = d->values.len;
+
+    if (!d->full && ids_of(d, c, ids)) {
+        return true;
+    }
+    d->full = true;
+    /* What was added for nothing is not written. */
+    d->count = count;
+    d->values.len = bytes;
+    d->starts.len = count * sizeof(uint32_t);
+    return false;
 }

@@ -17,6 +17,7 @@ struct dictionary {
     struct buf slots;  /* uint64_t: hash tag << 32 | id + 1; 0 is free */
     uint32_t count;
     uint32_t slot_mask;
+    bool full; /* the slots are of no use any more */
 };
 
 void dictionary_deinit(struct dictionary *d);
@@ -24,7 +25,8 @@ void dictionary_reset(struct dictionary *d);
 
 /*
  * Ids of all values of a column into ids (value_count of them). False when the dictionary is full
- * or out of memory: then ids are not to be used, and the entries so far stay valid.
+ * or out of memory: then ids are not to be used, the entries from before the call stay, and no more
+ * can be added.
  */
 bool dictionary_ids(struct dictionary *d, const struct column *c, uint32_t *ids);
 

@@ -306,28 +306,8 @@ static void print_logical(const struct parquet_column_spec *c, struct thrift_wri
     thrift_stop(&logical);
 }
 
-/* Readers that build Avro schemas want names of letters, digits and underscores. */
-static void print_name(const char *name, struct buf *out)
-{
-    for (const char *p = name; *p != '\0'; p++) {
-        bool letter = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || *p == '_';
-        bool digit = *p >= '0' && *p <= '9';
-
-        if (digit && p == name) {
-            buf_u8(out, '_');
-        }
-        if (letter || digit) {
-            buf_u8(out, (uint8_t)*p);
-        } else {
-            buf_printf(out, "_x%X", (unsigned)(unsigned char)*p);
-        }
-    }
-}
-
 static void print_schema(const struct parquet_footer *f, struct thrift_writer *w)
 {
-    struct buf name = {0};
-
     thrift_list(w, 2, THRIFT_STRUCT, f->column_count + 1);
     struct thrift_writer root = thrift_element(w);
 
@@ -344,9 +324,7 @@ static void print_schema(const struct parquet_footer *f, struct thrift_writer *w
             thrift_i32(&element, 2, (int32_t)c->fixed_bytes);
         }
         thrift_i32(&element, 3, c->required ? 0 : 1);
-        buf_reset(&name);
-        print_name(c->name, &name);
-        thrift_binary(&element, 4, buf_span(&name));
+        thrift_binary(&element, 4, span_str(c->name));
         if (converted >= 0) {
             thrift_i32(&element, 6, converted);
         }
@@ -358,10 +336,6 @@ static void print_schema(const struct parquet_footer *f, struct thrift_writer *w
         print_logical(c, &element);
         thrift_stop(&element);
     }
-    if (name.failed != ERR_OK) {
-        w->out->failed = name.failed;
-    }
-    buf_deinit(&name);
 }
 
 static void print_statistics(const struct parquet_column_spec *c, const struct parquet_chunk *chunk,
@@ -423,18 +397,15 @@ static void print_chunk(const struct parquet_footer *f, uint32_t i,
 {
     const struct parquet_column_spec *c = &f->columns[i];
     struct thrift_writer w = thrift_element(group);
-    struct buf name = {0};
 
     thrift_i64(&w, 2, 0);
     struct thrift_writer meta = thrift_struct(&w, 3);
 
     thrift_i32(&meta, 1, (int32_t)parquet_type_of(c->kind));
     print_encodings(chunk, &meta);
-    print_name(c->name, &name);
     thrift_list(&meta, 3, THRIFT_BINARY, 1);
-    buf_varint(meta.out, name.len);
-    buf_append_span(meta.out, buf_span(&name));
-    buf_deinit(&name);
+    buf_varint(meta.out, strlen(c->name));
+    buf_append_str(meta.out, c->name);
     thrift_i32(&meta, 4, chunk->codec);
     thrift_i64(&meta, 5, chunk->value_count);
     thrift_i64(&meta, 6, chunk->uncompressed_bytes);

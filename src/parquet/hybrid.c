@@ -47,24 +47,32 @@ static void pack(const uint32_t *values, uint32_t count, unsigned width, struct 
     uint32_t groups = (count + 7) / 8;
 
     buf_varint(out, (uint64_t)groups << 1 | 1);
-    uint8_t *p = buf_reserve(out, (size_t)groups * width + 8);
+    size_t bytes = (size_t)groups * width;
+    uint8_t *p = buf_reserve(out, bytes + sizeof(uint64_t));
     uint64_t bits = 0;
     unsigned have = 0;
-    size_t n = 0;
 
     if (p == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < groups * 8; i++) {
-        bits |= (uint64_t)(i < count ? values[i] : 0) << have;
+    out->len += bytes;
+    for (uint32_t i = 0; i < count; i++) {
+        bits |= (uint64_t)values[i] << have;
         have += width;
-        while (have >= 8) {
-            p[n++] = (uint8_t)bits;
-            bits >>= 8;
-            have -= 8;
+        if (have >= 32) {
+            memcpy(p, &bits, 4);
+            p += 4;
+            bits >>= 32;
+            have -= 32;
         }
     }
-    out->len += n;
+    /* The last bits, and zeros for what is missing in the last group: at most 7 values. */
+    uint8_t *end = out->data + out->len;
+
+    while (p < end) {
+        *p++ = (uint8_t)bits;
+        bits >>= 8;
+    }
 }
 
 void hybrid_encode(const uint32_t *values, uint32_t count, unsigned width, struct buf *out)
@@ -93,21 +101,37 @@ void hybrid_encode(const uint32_t *values, uint32_t count, unsigned width, struc
     }
 }
 
-void hybrid_encode_levels(const uint8_t *levels, uint32_t count, struct buf *out)
+uint32_t hybrid_pack_bits(const uint8_t *bytes, uint32_t count, struct buf *out)
 {
-    uint32_t groups = (count + 7) / 8;
-
-    buf_varint(out, (uint64_t)groups << 1 | 1);
-    uint8_t *p = buf_reserve(out, groups);
+    size_t whole = count / 8;
+    uint8_t *p = buf_reserve(out, whole + 1);
+    uint32_t ones = 0;
+    uint64_t word = 0;
 
     if (p == NULL) {
-        return;
+        return 0;
     }
-    memset(p, 0, groups);
-    for (uint32_t i = 0; i < count; i++) {
-        p[i / 8] |= (uint8_t)((levels[i] & 1) << (i % 8));
+    for (size_t i = 0; i < whole; i++) {
+        memcpy(&word, bytes + i * 8, sizeof word);
+        /* The lowest bit of byte n moves to bit n of the highest byte. */
+        p[i] = (uint8_t)((word & 0x0101010101010101u) * 0x0102040810204080u >> 56);
+        ones += (uint32_t)__builtin_popcount(p[i]);
     }
-    out->len += groups;
+    out->len += whole;
+    if (count % 8 != 0) {
+        word = 0;
+        memcpy(&word, bytes + whole * 8, count % 8);
+        p[whole] = (uint8_t)((word & 0x0101010101010101u) * 0x0102040810204080u >> 56);
+        ones += (uint32_t)__builtin_popcount(p[whole]);
+        out->len++;
+    }
+    return ones;
+}
+
+uint32_t hybrid_encode_levels(const uint8_t *levels, uint32_t count, struct buf *out)
+{
+    buf_varint(out, ((uint64_t)count + 7) / 8 << 1 | 1);
+    return hybrid_pack_bits(levels, count, out);
 }
 
 /* in holds all bits of `count` values; width 1 to 32. */

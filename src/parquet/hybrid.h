@@ -18,8 +18,13 @@ unsigned hybrid_width(uint32_t max);
 /* Appends count values of at most `width` bits (1 to 32), without a length prefix. */
 void hybrid_encode(const uint32_t *values, uint32_t count, unsigned width, struct buf *out);
 
-/* Appends levels of width 1 from one byte a row (0 or 1). */
-void hybrid_encode_levels(const uint8_t *levels, uint32_t count, struct buf *out);
+/* Appends levels of width 1 from one byte a row (0 or 1), as one packed run; returns how many
+ * are 1.
+ */
+uint32_t hybrid_encode_levels(const uint8_t *levels, uint32_t count, struct buf *out);
+
+/* Appends one bit a byte (0 or 1), LSB first: PLAIN booleans. Returns how many are 1. */
+uint32_t hybrid_pack_bits(const uint8_t *bytes, uint32_t count, struct buf *out);
 
 /* Appends `count` times the level `value`. */
 void hybrid_encode_run(uint32_t value, uint32_t count, unsigned width, struct buf *out);

@@ -90,7 +90,7 @@ static enum err_code bad_values(struct err *e)
 static uint32_t *take_ids(struct value_reader *v, uint32_t count)
 {
     buf_reset(&v->ids);
-    return (uint32_t *)(void *)buf_reserve(&v->ids, (size_t)count * sizeof(uint32_t));
+    return (uint32_t *)(void *)buf_reserve(&v->ids, ((size_t)count + 1) * sizeof(uint32_t));
 }
 
 static enum err_code no_ids(const struct value_reader *v, struct err *e)
@@ -184,8 +184,11 @@ static enum err_code put_places(struct span in, uint32_t count, size_t base, str
 {
     struct bytes_reader r;
 
-    if (count > in.len / sizeof(uint32_t)) {
+    if (count > in.len / sizeof(uint32_t) || (count == 0 && in.len > 0)) {
         return bad_values(e);
+    }
+    if (count == 0) {
+        return ERR_OK;
     }
     if (base + in.len > UINT32_MAX) {
         return err_set(e, ERR_LIMIT, "Parquet: values of more than 4 GiB");
@@ -216,7 +219,7 @@ static enum err_code put_plain(struct value_reader *v, struct span in, uint32_t 
         return put_bits(v, in, count, e);
     }
     if (out->kind == COLUMN_KIND_BYTES) {
-        if (out->offsets.len == 0 && count > 0) {
+        if (out->offsets.len == 0) {
             buf_u32le(&out->offsets, 0);
         }
         ERR_TRY(put_places(in, count, out->values.len, &out->offsets, e));
@@ -295,7 +298,7 @@ static void gather_bytes(const struct value_reader *v, const uint32_t *ids, uint
     const uint32_t *starts = (const uint32_t *)(const void *)v->starts.data;
     struct column *out = v->out;
 
-    if (out->offsets.len == 0 && count > 0) {
+    if (out->offsets.len == 0) {
         buf_u32le(&out->offsets, 0);
     }
     for (uint32_t i = 0; i < count && out->values.failed == ERR_OK; i++) {
@@ -311,9 +314,6 @@ static enum err_code put_ids(struct value_reader *v, struct bytes_reader *in, ui
 {
     if (!v->has_dictionary) {
         return err_set(e, ERR_CORRUPT, "Parquet page: ids without a dictionary");
-    }
-    if (count == 0) {
-        return ERR_OK; /* even the width may be missing */
     }
     uint32_t *ids = take_ids(v, count);
 
@@ -338,6 +338,10 @@ static enum err_code put_ids(struct value_reader *v, struct bytes_reader *in, ui
 static enum err_code put_values(struct value_reader *v, const struct page *page,
                                 struct bytes_reader *in, uint32_t count, struct err *e)
 {
+    if (count == 0) {
+        return page->header.encoding != PARQUET_PLAIN || bytes_left(in) == 0 ? ERR_OK
+                                                                             : bad_values(e);
+    }
     switch (page->header.encoding) {
     case PARQUET_PLAIN:
         return put_plain(v, bytes_rest(in), count, e);
@@ -365,6 +369,9 @@ static enum err_code data_page(struct value_reader *v, const struct page *page, 
     if ((uint64_t)h->value_count > v->rows_left) {
         return err_set(e, ERR_CORRUPT, "Parquet page of %d rows where %llu are left",
                        h->value_count, (unsigned long long)v->rows_left);
+    }
+    if (h->value_count == 0) {
+        return ERR_OK;
     }
     bytes_reader_init(&in, page->values);
     ERR_TRY(read_levels(v, page, &in, &present, e));

@@ -8,6 +8,8 @@
 #define FILE_ARENA_BYTES_MAX    ((size_t)1 << 30)
 /* The ordinal of a row group is 16 bits wide. */
 #define ROW_GROUPS_MAX 32767u
+/* Some readers count the pages of a chunk in 16 bits. */
+#define GROUP_PAGES_MAX 32767u
 
 struct parquet_writer {
     struct parquet_writer_options options;
@@ -21,12 +23,13 @@ struct parquet_writer {
     uint32_t group_count;
     int64_t group_rows;
     size_t group_bytes; /* uncompressed */
+    uint32_t group_pages;
     int64_t file_rows;
     int64_t file_bytes;
     struct buf column_index;
     struct buf offset_index;
     struct buf scratch;
-    bool finished;
+    bool finished; /* or failed: nothing can be added */
 };
 
 void parquet_file_info_deinit(struct parquet_file_info *info)
@@ -48,6 +51,35 @@ static enum err_code emit(struct parquet_writer *w, struct span bytes, struct er
     return ERR_OK;
 }
 
+/*
+ * Readers that build Avro schemas want names of letters, digits and underscores, as Iceberg's
+ * own writers make them; bytes above ASCII are taken for letters.
+ */
+static const char *file_name_of(struct arena *a, const char *name)
+{
+    struct buf out = {0};
+    const char *copy = NULL;
+
+    for (const char *p = name; *p != '\0'; p++) {
+        unsigned char c = (unsigned char)*p;
+        bool digit = c >= '0' && c <= '9';
+
+        if (digit && p == name) {
+            buf_u8(&out, '_');
+        }
+        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c >= 0x80 || digit) {
+            buf_u8(&out, c);
+        } else {
+            buf_printf(&out, "_x%X", c);
+        }
+    }
+    if (out.failed == ERR_OK) {
+        copy = arena_strndup(a, out.data, out.len);
+    }
+    buf_deinit(&out);
+    return copy;
+}
+
 static bool copy_options(struct parquet_writer *w, const struct parquet_writer_options *o)
 {
     struct parquet_key_value *metadata = arena_alloc(w->arena, o->metadata_count, sizeof *metadata);
@@ -58,7 +90,7 @@ static bool copy_options(struct parquet_writer *w, const struct parquet_writer_o
     }
     for (uint32_t i = 0; i < o->column_count; i++) {
         w->specs[i] = o->columns[i];
-        w->specs[i].name = arena_strdup(w->arena, o->columns[i].name);
+        w->specs[i].name = file_name_of(w->arena, o->columns[i].name);
         if (w->specs[i].name == NULL) {
             return false;
         }
@@ -219,12 +251,31 @@ static enum err_code end_group(struct parquet_writer *w, struct err *e)
     w->file_rows += w->group_rows;
     w->group_rows = 0;
     w->group_bytes = 0;
+    w->group_pages = 0;
     return ERR_OK;
+}
+
+static enum err_code write_batch(struct parquet_writer *w, const struct column_batch *batch,
+                                 struct err *e)
+{
+    for (uint32_t i = 0; i < batch->column_count; i++) {
+        ERR_TRY(column_writer_page(&w->columns[i], &batch->columns[i], batch->row_count,
+                                   w->group_rows, e));
+    }
+    w->group_rows += batch->row_count;
+    w->group_bytes += column_batch_bytes(batch);
+    w->group_pages++;
+    return w->group_bytes >= w->options.row_group_bytes_max || w->group_pages == GROUP_PAGES_MAX
+               ? end_group(w, e)
+               : ERR_OK;
 }
 
 enum err_code parquet_writer_write(struct parquet_writer *w, const struct column_batch *batch,
                                    struct err *e)
 {
+    if (w->finished) {
+        return err_set(e, ERR_CORRUPT, "Parquet: rows after the file's end");
+    }
     if (batch->row_count == 0) {
         return ERR_OK;
     }
@@ -232,13 +283,11 @@ enum err_code parquet_writer_write(struct parquet_writer *w, const struct column
         return err_set(e, ERR_CORRUPT, "Parquet: a batch of %u columns for a file of %u",
                        batch->column_count, w->options.column_count);
     }
-    for (uint32_t i = 0; i < batch->column_count; i++) {
-        ERR_TRY(column_writer_page(&w->columns[i], &batch->columns[i], batch->row_count,
-                                   w->group_rows, e));
-    }
-    w->group_rows += batch->row_count;
-    w->group_bytes += column_batch_bytes(batch);
-    return w->group_bytes >= w->options.row_group_bytes_max ? end_group(w, e) : ERR_OK;
+    enum err_code rc = write_batch(w, batch, e);
+
+    /* Some columns have the batch now, others not. */
+    w->finished = rc != ERR_OK;
+    return rc;
 }
 
 /* The index structures go behind the pages; their places become known here. */
@@ -320,7 +369,7 @@ enum err_code parquet_writer_finish(struct parquet_writer *w, struct parquet_fil
 {
     *out = (struct parquet_file_info){0};
     if (w->finished) {
-        return err_set(e, ERR_CORRUPT, "Parquet: the file was finished before");
+        return err_set(e, ERR_CORRUPT, "Parquet: the file was finished, or given up, before");
     }
     w->finished = true;
     ERR_TRY(end_group(w, e));

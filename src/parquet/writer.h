@@ -4,7 +4,8 @@
  * Profile `compat`: data pages V1, PLAIN and RLE_DICTIONARY, RLE levels, zstd, page CRC, column and
  * offset index, encoding statistics, field ids, TYPE_ORDER. Flat columns only. One batch becomes
  * one page of each column. A row group is closed when its uncompressed bytes reach
- * row_group_bytes_max; its compressed pages are held in memory until then, nothing else is.
+ * row_group_bytes_max (or its pages 32,767); its compressed pages are held in memory until then,
+ * nothing else is.
  *
  * Spec: Apache Parquet format 2.x (parquet.thrift); Apache Iceberg, Appendix A "Parquet".
  * Thread: one at a time.
@@ -68,9 +69,15 @@ struct parquet_column_metrics {
     uint64_t null_count;
     uint64_t nan_count; /* FLOAT and DOUBLE */
     bool has_bounds;    /* false when all values are null or NaN */
-    struct span lower;  /* exact least value, PLAIN bytes without length prefix */
+    /*
+     * Exact least and greatest value, PLAIN bytes without length prefix; of BYTES values longer
+     * than PARQUET_METRIC_BYTES_MAX their first so many bytes (whole code points of a text).
+     */
+    struct span lower;
     struct span upper;
 };
+
+#define PARQUET_METRIC_BYTES_MAX 16384u
 
 struct parquet_file_info {
     uint64_t row_count;
@@ -91,8 +98,11 @@ MUST_USE enum err_code parquet_writer_open(const struct parquet_writer_options *
                                            struct byte_sink sink, struct parquet_writer **out,
                                            struct err *e);
 
-/* Takes the rows of a batch; the batch stays the caller's. Errors: ERR_LIMIT, ERR_NOMEM, the
- * sink's. */
+/*
+ * Takes the rows of a batch; the batch stays the caller's. After an error the file is lost: free
+ * the writer. Errors: ERR_LIMIT, ERR_NOMEM, the sink's; ERR_CORRUPT a batch that is not as the
+ * columns say.
+ */
 MUST_USE enum err_code parquet_writer_write(struct parquet_writer *w,
                                             const struct column_batch *batch, struct err *e);
 
