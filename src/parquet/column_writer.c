@@ -155,17 +155,26 @@ static enum err_code put_levels(const struct column_writer *w, const struct colu
     return ERR_OK;
 }
 
-/* Whether ids and entries are much smaller than the values; judged by the chunk's first page. */
-static bool worth_it(const struct dictionary *d, const struct column *c)
+/*
+ * Whether ids and the entries that a page added are smaller than its values: much smaller for the
+ * first page, which decides for the chunk.
+ */
+static bool worth_it(const struct column_writer *w, const struct column *c, size_t bytes_before)
 {
-    size_t ids = (size_t)c->value_count * hybrid_width(d->count - 1) / 8;
+    size_t ids = (size_t)c->value_count * hybrid_width(w->dictionary.count - 1) / 8;
+    size_t bytes = w->dictionary.values.len - bytes_before + ids;
 
-    return (d->values.len + ids + DICTIONARY_PAGE_BYTES) * 4 < c->values.len * 3;
+    return w->dictionary_pages > 0 ? bytes <= c->values.len
+                                   : (bytes + DICTIONARY_PAGE_BYTES) * 4 < c->values.len * 3;
 }
 
 /* Ids for this page; on failure or too little repetition the chunk goes on without dictionary. */
 static const uint32_t *page_ids(struct column_writer *w, const struct column *c)
 {
+    struct dictionary *d = &w->dictionary;
+    uint32_t count = d->count;
+    size_t bytes = d->values.len;
+
     /* A page of nulls says nothing; once there is a dictionary, it is of the same encoding. */
     if (!w->use_dictionary || (c->value_count == 0 && w->dictionary_pages == 0)) {
         return NULL;
@@ -173,20 +182,17 @@ static const uint32_t *page_ids(struct column_writer *w, const struct column *c)
     buf_reset(&w->ids);
     uint32_t *ids =
         (uint32_t *)(void *)buf_reserve(&w->ids, ((size_t)c->value_count + 1) * sizeof *ids);
-    bool ok = ids != NULL && dictionary_ids(&w->dictionary, c, ids);
 
-    if (ok && w->dictionary_pages == 0 && !worth_it(&w->dictionary, c)) {
-        ok = false;
-        w->skip_dictionary = c->value_count >= DECISION_ROWS_MIN ? SKIP_GROUPS : 0;
+    if (ids != NULL && dictionary_ids(d, c, ids) &&
+        (c->value_count == 0 || worth_it(w, c, bytes))) {
+        return ids;
     }
-    if (!ok) {
-        w->use_dictionary = false;
-        if (w->dictionary_pages == 0) {
-            dictionary_reset(&w->dictionary);
-        }
-        return NULL;
+    w->use_dictionary = false;
+    dictionary_close(d, count, bytes);
+    if (w->dictionary_pages == 0 && c->value_count >= DECISION_ROWS_MIN) {
+        w->skip_dictionary = SKIP_GROUPS;
     }
-    return ids;
+    return NULL;
 }
 
 static void put_values(struct column_writer *w, const struct column *c, const uint32_t *ids,

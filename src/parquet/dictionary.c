@@ -185,6 +185,14 @@ static bool ids_of(struct dictionary *d, const struct column *c, uint32_t *ids)
     abort();
 }
 
+void dictionary_close(struct dictionary *d, uint32_t count, size_t bytes)
+{
+    d->full = true;
+    d->count = count;
+    d->values.len = bytes;
+    d->starts.len = count * sizeof(uint32_t);
+}
+
 bool dictionary_ids(struct dictionary *d, const struct column *c, uint32_t *ids)
 {
     uint32_t count = d->count;
@@ -193,10 +201,6 @@ bool dictionary_ids(struct dictionary *d, const struct column *c, uint32_t *ids)
     if (!d->full && ids_of(d, c, ids)) {
         return true;
     }
-    d->full = true;
-    /* What was added for nothing is not written. */
-    d->count = count;
-    d->values.len = bytes;
-    d->starts.len = count * sizeof(uint32_t);
+    dictionary_close(d, count, bytes);
     return false;
 }

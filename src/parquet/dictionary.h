@@ -30,4 +30,7 @@ void dictionary_reset(struct dictionary *d);
  */
 bool dictionary_ids(struct dictionary *d, const struct column *c, uint32_t *ids);
 
+/* Back to the first `count` entries, which take `bytes`; no more can be added. */
+void dictionary_close(struct dictionary *d, uint32_t count, size_t bytes);
+
 #endif

@@ -364,8 +364,9 @@ static bool plausible(const struct footer_parser *p, const struct parquet_chunk 
 
     return c->value_count >= 0 && c->uncompressed_bytes >= 0 && c->compressed_bytes >= 0 &&
            c->null_count >= 0 && c->null_count <= c->value_count && c->nan_count >= 0 &&
-           start >= MAGIC_BYTES && start <= p->data_end &&
-           c->compressed_bytes <= p->data_end - start && c->data_page_offset <= p->data_end;
+           (c->value_count == 0 || /* without pages it may be anywhere */
+            (start >= MAGIC_BYTES && start <= p->data_end &&
+             c->compressed_bytes <= p->data_end - start && c->data_page_offset <= p->data_end));
 }
 
 /* The fields of ColumnMetaData that are not integers. */
@@ -598,7 +599,7 @@ static enum err_code check_ranges(const struct footer_parser *p)
             const struct parquet_chunk *c = &m->groups[g].chunks[i];
             int64_t start = parquet_chunk_start(c);
 
-            if (c->compressed_bytes > 0) {
+            if (c->compressed_bytes > 0 && c->value_count > 0) {
                 ranges[count++] = (struct range){start, start + c->compressed_bytes};
             }
         }
