@@ -16,6 +16,8 @@ static void check(void *ctx, const char *schema, const char *table)
     (*(size_t *)ctx)++;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 /* The first byte says whether `"` makes names; the rest is the statement. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
