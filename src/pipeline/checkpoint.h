@@ -36,9 +36,15 @@ void checkpoint_deinit(struct checkpoint *c);
 /* The property's name for a connection; malloc'd, NULL when there is no memory. */
 char *checkpoint_property(const char *connection);
 
+/* Errors: ERR_CORRUPT: a text that is not UTF-8. */
 MUST_USE enum err_code checkpoint_print(const struct checkpoint *c, struct buf *out, struct err *e);
 
-/* Errors: ERR_CORRUPT. *out must be zeroed and is to be deinit'ed in any case. */
+/*
+ * Keys of no known meaning are passed over. *out must be zeroed and is to be deinit'ed in any case.
+ *
+ * Errors: ERR_CORRUPT      not JSON, or a key is missing or wrong
+ *         ERR_UNSUPPORTED  another version's checkpoint
+ */
 MUST_USE enum err_code checkpoint_parse(const char *json, struct checkpoint *out, struct err *e);
 
 /* The connection's checkpoint in a table's metadata. *found is false when there is none. */
