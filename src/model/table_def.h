@@ -70,6 +70,9 @@ struct table_def {
     uint32_t column_count;
     uint32_t *key; /* column indexes of the PRIMARY KEY, in key order */
     uint32_t key_count;
+    /* The source leaves generated columns out of (some of) its log, so payloads do not have them.
+     */
+    bool generated_unlogged;
 };
 
 const char *column_type_name(enum column_type type);

@@ -3,6 +3,7 @@
 #include <mysqld_error.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/buf.h"
 #include "mysql/conn_int.h"
@@ -11,6 +12,11 @@
 
 /* A new file's own events end before, and the first transaction's ends behind it. */
 #define FIRST_TRANSACTION_MIN 257u
+
+/* Commits under way, as @@gtid_owned lists them: some hundred sessions at most. */
+#define OWNED_BYTES    16384u
+#define OWNED_PAUSE_NS 2000000L
+#define OWNED_TRIES    5000u
 
 #define EXACT_TRIES       2000u
 #define EXACT_TRIES_FILES 20u
@@ -310,7 +316,7 @@ static enum err_code is_exact(struct mysql_conn *c, const struct low_watermark *
                               struct err *e)
 {
     struct low_watermark now = {.gtids = NULL};
-    char owned[64];
+    char owned[OWNED_BYTES];
 
     *out = false;
     if (mark->gtids == NULL) {
@@ -329,10 +335,71 @@ static enum err_code is_exact(struct mysql_conn *c, const struct low_watermark *
     return ERR_OK;
 }
 
+/* Whether one of the commits under way in `before` ("uuid:7#12:9#13,…") still is in `now`. */
+static bool still_owned(const char *before, const char *now)
+{
+    char token[64];
+
+    while (*before != '\0') {
+        size_t len = strcspn(before, ":,\n ");
+
+        if (len >= sizeof token) {
+            return true;
+        }
+        if (memchr(before, '#', len) != NULL) {
+            memcpy(token, before, len);
+            token[len] = '\0';
+            if (strstr(now, token) != NULL) {
+                return true;
+            }
+        }
+        before += len + (before[len] == '\0' ? 0 : 1);
+    }
+    return false;
+}
+
+/* Waits for the commits that are under way now. */
+static enum err_code wait_for_owned(struct mysql_conn *c, struct err *e)
+{
+    char owned[OWNED_BYTES];
+    char later[OWNED_BYTES];
+
+    ERR_TRY(mysql_query_text(c, "SELECT @@GLOBAL.gtid_owned", owned, sizeof owned, e));
+    memcpy(later, owned, sizeof later);
+    for (unsigned i = 0; still_owned(owned, later); i++) {
+        struct timespec pause = {.tv_nsec = OWNED_PAUSE_NS};
+
+        if (i == OWNED_TRIES) {
+            return err_set_retryable(
+                e, ERR_SOURCE, "a commit on the source does not end (gtid_owned: %.80s)", owned);
+        }
+        (void)nanosleep(&pause, NULL);
+        ERR_TRY(mysql_query_text(c, "SELECT @@GLOBAL.gtid_owned", later, sizeof later, e));
+    }
+    return ERR_OK;
+}
+
+/*
+ * The position that the server tells is where the log ends, and the set is of what is committed: in
+ * between lie commits under way. Once those are through, all up to the position is in the set.
+ */
+static enum err_code mark_by_gtids(struct mysql_conn *c, struct low_watermark *out, struct err *e)
+{
+    struct low_watermark end = {.gtids = NULL};
+    struct low_watermark now = {.gtids = NULL};
+
+    ERR_TRY(snapshot_current_position(c, &end, e));
+    gtid_set_free(end.gtids);
+    ERR_TRY(wait_for_owned(c, e));
+    ERR_TRY(snapshot_current_position(c, &now, e));
+    *out = (struct low_watermark){end.position, now.gtids};
+    return ERR_OK;
+}
+
 static enum err_code begin_mysql_once(struct mysql_conn *c, struct low_watermark *out,
                                       struct err *e)
 {
-    ERR_TRY(mysql_conn_server(c)->gtid_enabled ? snapshot_current_position(c, out, e)
+    ERR_TRY(mysql_conn_server(c)->gtid_enabled ? mark_by_gtids(c, out, e)
                                                : mark_by_new_file(c, out, e));
     ERR_TRY(refuse_prepared_xa(c, e));
     return mysql_exec(c, e, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY");

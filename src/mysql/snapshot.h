@@ -19,9 +19,10 @@
 #include "mysql/gtid.h"
 #include "mysql/position.h"
 
+/* Every transaction that ends at or before the position is in the GTID set, maybe more are. */
 struct low_watermark {
-    struct binlog_position position; /* with GTIDs on MySQL: informative, may lead the GTID set */
-    struct gtid_set *gtids;          /* NULL where the server has none; owned */
+    struct binlog_position position;
+    struct gtid_set *gtids; /* NULL where the server has none; owned */
 };
 
 void low_watermark_deinit(struct low_watermark *w);
@@ -39,7 +40,10 @@ void low_watermark_deinit(struct low_watermark *w);
 MUST_USE enum err_code snapshot_begin(struct mysql_conn *c, bool exact, struct low_watermark *out,
                                       struct err *e);
 
-/* The server's current end of the binlog, for "start at current" and "--until current". */
+/*
+ * The server's current end of the binlog, for "start at current" and "--until current". On MySQL
+ * with GTIDs the position may lead the set by commits that are under way.
+ */
 MUST_USE enum err_code snapshot_current_position(struct mysql_conn *c, struct low_watermark *out,
                                                  struct err *e);
 

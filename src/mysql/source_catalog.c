@@ -388,6 +388,9 @@ static enum err_code check_table(struct mysql_conn *c, const char *schema, const
     return ERR_OK;
 }
 
+/* MariaDB 10.11 logs generated columns always, 11.8 for inserts only. */
+#define MARIADB_UNLOGGED_GENERATED 110000u
+
 static enum err_code load(struct mysql_conn *c, const char *schema, struct loading *l,
                           struct err *e)
 {
@@ -395,6 +398,9 @@ static enum err_code load(struct mysql_conn *c, const char *schema, struct loadi
     struct buf keys = {0};
 
     ERR_TRY(check_table(c, schema, l->table, e));
+    l->def->generated_unlogged =
+        mysql_conn_server(c)->is_mariadb &&
+        mysql_conn_server(c)->version_number >= MARIADB_UNLOGGED_GENERATED;
     buf_append_str(&columns, columns_sql);
     append_where(&columns, schema, l->table);
     buf_append_str(&columns, " ORDER BY ORDINAL_POSITION");

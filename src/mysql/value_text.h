@@ -2,8 +2,8 @@
  * value_text.h - values of a text-protocol SELECT, into the same struct value that rows events
  * give.
  *
- * Every column is selected by value_text_select_expr() in a session with charset utf8mb4, time_zone
- * '+00:00' and a sql_mode without PAD_CHAR_TO_FULL_LENGTH.
+ * Every column is selected by value_text_select_expr() in a session with time_zone '+00:00' and a
+ * sql_mode without PAD_CHAR_TO_FULL_LENGTH; its text is UTF-8 when it gets here.
  *
  * Owns:   nothing. A value points into the text that was passed, or into scratch where the text had
  * to be rewritten (JSON). scratch must not move while values of one row are in use: before the

@@ -303,7 +303,12 @@ static enum err_code commit_locked(struct copy *c, struct checkpoint *next, stru
 {
     struct run *run = c->options->run;
     struct followed_table *t = c->table;
-    const struct watermark_update update = {t->schema, t->name, true};
+    const struct watermark_update update = {
+        .schema = t->schema,
+        .table = t->name,
+        .backfill_complete = true,
+        .restart = !t->commit.exists,
+    };
 
     ERR_TRY(table_state_create(run, t, e));
     ERR_TRY(commit_table(run, t, &c->files, next, e));

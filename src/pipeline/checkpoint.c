@@ -84,6 +84,7 @@ static json_t *def_to_json(struct printer *p, const struct table_def *def)
 
     set_text(p, o, "schema", def->schema);
     set_text(p, o, "name", def->name);
+    set_uint(p, o, "generated-unlogged", def->generated_unlogged);
     for (uint32_t i = 0; i < def->column_count; i++) {
         p->failed |= json_array_append_new(columns, column_to_json(p, &def->columns[i])) != 0;
     }
@@ -276,6 +277,7 @@ static struct table_def *read_def(struct parser *p, const json_t *o)
     }
     def->schema = need_text(p, o, "schema");
     def->name = need_text(p, o, "name");
+    def->generated_unlogged = get_uint(p, o, "generated-unlogged", 1) != 0;
     def->column_count = (uint32_t)json_array_size(columns);
     def->key_count = (uint32_t)json_array_size(key);
     def->columns = take_array(p, def->column_count, sizeof *def->columns);

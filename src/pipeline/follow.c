@@ -102,7 +102,8 @@ static enum err_code push_marker(struct follow *f, enum slab_kind kind, struct c
     return ERR_OK;
 }
 
-static enum err_code make_cut(struct follow *f, bool final, struct cut **out, struct err *e)
+static enum err_code make_cut(struct follow *f, bool has_rows, bool final, struct cut **out,
+                              struct err *e)
 {
     struct cut *cut = calloc(1, sizeof *cut);
 
@@ -112,7 +113,7 @@ static enum err_code make_cut(struct follow *f, bool final, struct cut **out, st
     cut->number = ++f->cut_count;
     cut->position = f->end;
     cut->time_us = clock_wall_us(&f->run->clock);
-    cut->has_rows = f->rows_since_cut;
+    cut->has_rows = has_rows;
     cut->final = final;
     if (f->executed != NULL) {
         struct buf text = {0};
@@ -158,10 +159,11 @@ static enum err_code note_cut(struct follow *f, struct err *e)
 enum err_code follow_cut(struct follow *f, bool final, struct err *e)
 {
     struct cut *cut = NULL;
+    bool has_rows = f->rows_since_cut;
 
     ERR_TRY(follow_send_slabs(f, e));
-    ERR_TRY(make_cut(f, final, &cut, e));
     ERR_TRY(note_cut(f, e));
+    ERR_TRY(make_cut(f, has_rows, final, &cut, e));
     return push_marker(f, SLAB_CUT, cut, e);
 }
 
@@ -263,6 +265,12 @@ static enum err_code open_stream(struct follow *f, struct err *e)
     bool interrupted = f->interrupted;
     (void)pthread_mutex_unlock(&f->mutex);
     memset(f->ids, 0, sizeof f->ids);
+    if (strcmp(binlog_stream_server(stream)->identity, f->run->source) != 0) {
+        return err_set(e, ERR_SOURCE,
+                       "the address leads to another server now (%s; it was %s): its positions do "
+                       "not continue those that were followed. Connect to that server again",
+                       binlog_stream_server(stream)->identity, f->run->source);
+    }
     log_info(f->run->log, "source.connected",
              LOG_STR("server", binlog_stream_server(stream)->version), LOG_STR("file", f->end.file),
              LOG_U64("pos", f->end.offset));

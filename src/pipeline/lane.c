@@ -128,6 +128,7 @@ static enum err_code flush_batch(struct decoder *d, struct followed_table *t, ui
     return send(d, BATCH_ROWS, t, &open, NULL);
 }
 
+/* On ERR_OK *out is set. */
 static enum err_code batch_for_day(struct decoder *d, struct followed_table *t, int32_t day,
                                    struct open_batch **out)
 {
@@ -197,6 +198,7 @@ static enum err_code decode_event(struct decoder *d, const struct slab *s,
     struct open_batch *open = NULL;
     uint64_t rows = 0;
 
+    d->reader.generated_optional = entry->plan->def->generated_unlogged;
     ERR_TRY(row_reader_start(&d->reader, entry->plan->rows, entry->event_type, body, &d->err));
     ERR_TRY(batch_for_day(d, t, day, &open));
     while (row_reader_more(&d->reader)) {

@@ -14,9 +14,14 @@ struct prepared_key {
 
 struct json_sink {
     const struct table_def *def;
-    struct prepared_key *keys;
+    struct prepared_key *keys; /* one for each column; text NULL: the column is left out */
     struct buf text;
 };
+
+static bool is_left_out(const struct table_def *def, uint32_t column)
+{
+    return def->generated_unlogged && def->columns[column].generated;
+}
 
 struct json_sink *json_sink_new(const struct table_def *def)
 {
@@ -30,7 +35,10 @@ struct json_sink *json_sink_new(const struct table_def *def)
     s->keys = calloc((size_t)def->column_count + 1, sizeof *s->keys);
     for (uint32_t i = 0; i < def->column_count; i++) {
         starts[i] = s->text.len;
-        buf_u8(&s->text, i == 0 ? '{' : ',');
+        if (is_left_out(def, i)) {
+            continue;
+        }
+        buf_u8(&s->text, s->text.len == 0 ? '{' : ',');
         json_put_string(&s->text, span_str(def->columns[i].name));
         buf_u8(&s->text, ':');
     }
@@ -39,8 +47,8 @@ struct json_sink *json_sink_new(const struct table_def *def)
         goto fail;
     }
     for (uint32_t i = 0; i < def->column_count; i++) {
-        s->keys[i].text = (const char *)s->text.data + starts[i];
         s->keys[i].len = starts[i + 1] - starts[i];
+        s->keys[i].text = s->keys[i].len == 0 ? NULL : (const char *)s->text.data + starts[i];
     }
     free(starts);
     return s;
@@ -237,10 +245,12 @@ void json_sink_put(const struct json_sink *s, const struct value *values, struct
     const struct table_def *def = s->def;
 
     for (uint32_t i = 0; i < def->column_count; i++) {
-        buf_append(out, s->keys[i].text, s->keys[i].len);
-        put_value(out, &def->columns[i], &values[i]);
+        if (s->keys[i].text != NULL) {
+            buf_append(out, s->keys[i].text, s->keys[i].len);
+            put_value(out, &def->columns[i], &values[i]);
+        }
     }
-    if (def->column_count == 0) {
+    if (s->text.len == 0) {
         buf_u8(out, '{');
     }
     buf_u8(out, '}');

@@ -176,7 +176,11 @@ static enum err_code catch_watermark_up(struct runner *r, const struct followed_
                                         struct err *e)
 {
     const struct checkpoint *c = &t->commit.expected;
-    const struct watermark_update update = {t->schema, t->name, c->copied};
+    const struct watermark_update update = {
+        .schema = t->schema,
+        .table = t->name,
+        .backfill_complete = c->copied,
+    };
 
     if (!table_state_watermark_lags(t, watermarks_find(r->watermarks, t->schema, t->name)) ||
         c->position.file[0] == '\0') {
@@ -282,7 +286,11 @@ static enum err_code commit_start(struct runner *r, struct followed_table *t,
     struct run *run = &r->run;
     struct data_file_list none = {0};
     struct checkpoint next = {0};
-    const struct watermark_update update = {t->schema, t->name, false};
+    const struct watermark_update update = {
+        .schema = t->schema,
+        .table = t->name,
+        .restart = !t->commit.exists,
+    };
 
     ERR_TRY(table_state_create(run, t, e));
     ERR_TRY(checkpoint_next(run, t, &start->position, gtids, clock_wall_us(&run->clock), false,

@@ -248,8 +248,9 @@ static enum err_code apply(struct watermarks *w, const struct watermark_update *
         ERR_TRY(row_for(w, &updates[i], &row, e));
         int order =
             row->position.file[0] == '\0' ? 1 : binlog_position_compare(position, &row->position);
-        bool move = order > 0 || (order < 0 && !same_source);
-        bool complete = updates[i].backfill_complete || row->backfill_complete;
+        bool move = order > 0 || (order < 0 && (!same_source || updates[i].restart));
+        bool complete =
+            updates[i].backfill_complete || (row->backfill_complete && !updates[i].restart);
 
         if (!move && row->has_backfill_complete && row->backfill_complete == complete) {
             continue;

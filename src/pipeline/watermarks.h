@@ -63,6 +63,7 @@ struct watermark_update {
     const char *schema;
     const char *table;
     bool backfill_complete; /* sets the flag; false leaves it as it is */
+    bool restart;           /* the Iceberg table is new: an old row of the name says nothing */
 };
 
 /*
