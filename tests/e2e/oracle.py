@@ -9,6 +9,7 @@ import json
 import re
 import struct
 from decimal import Decimal
+from fractions import Fraction
 
 INTEGERS = {"tinyint", "smallint", "mediumint", "int", "bigint", "year"}
 FLOATS = {"float", "double"}
@@ -21,11 +22,23 @@ GEOMETRIES = {"geometry", "point", "linestring", "polygon", "multipoint", "multi
 # ---- numbers -----------------------------------------------------------------------------------
 
 
-def _as_float32(x):
-    try:
-        return struct.unpack("<f", struct.pack("<f", x))[0]
-    except OverflowError:
-        return None
+def _float32_bits(x):
+    return struct.unpack("<I", struct.pack("<f", x))[0]
+
+
+def _reads_as(number, bits):
+    """Whether a decimal number, rounded once, is the positive float32 of these bits.
+
+    Going by way of a double would round twice.
+    """
+    def value(b):  # above the greatest: as if the exponents went on
+        return Fraction((b & 0x7FFFFF) | (0x800000 if b >> 23 else 0)) * Fraction(2) ** (max(b >> 23, 1) - 150)
+
+    low = (value(bits - 1) + value(bits)) / 2
+    high = (value(bits) + value(bits + 1)) / 2
+    even = bits % 2 == 0
+    n = Fraction(number)
+    return (low < n or (even and low == n)) and (n < high or (even and n == high))
 
 
 def _place(digits, exponent):
@@ -64,7 +77,7 @@ def float_json(x):
         near = Decimal(f"{exact:.{precision - 1}e}")
         step = Decimal(1).scaleb(near.adjusted() - precision + 1)
         fits = [c for c in (near - step, near, near + step)
-                if c > 0 and _as_float32(float(c)) == abs(x)]
+                if c > 0 and _reads_as(c, _float32_bits(abs(x)))]
         if fits:
             best = min(fits, key=lambda c: abs(c - exact))
             return ("-" if x < 0 else "") + _place(*_split(str(best)))

@@ -37,7 +37,7 @@ class Source:
                     cursor.execute(statement)
                 except pymysql.Error as e:
                     text = statement if len(statement) < 2000 else statement[:2000] + " …"
-                    raise AssertionError(f"{e}: {text}") from e
+                    raise AssertionError(f"{e}: {text}") from None
             return list(cursor.fetchall())
 
     def value(self, statement):

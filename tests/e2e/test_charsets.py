@@ -50,10 +50,10 @@ def write_bytes(source, names):
         if name in ("ujis", "eucjpms"):
             forms.append(("CONCAT('8F', LPAD(HEX(n), 4, '0'))", 0x8000, 65536))
         for form, least, limit in forms:
-            # What stands for no character comes as a question mark.
+            # What stands for no character comes as a question mark, what is cut comes shorter.
             found = source.sql(
-                f"SELECT {form}, CONVERT(UNHEX({form}) USING {name}) c FROM numbers"
-                f" WHERE n >= {least} AND n < {limit} HAVING CHAR_LENGTH(c) = 1")
+                f"SELECT {form} h, CONVERT(UNHEX({form}) USING {name}) c FROM numbers"
+                f" WHERE n >= {least} AND n < {limit} HAVING CHAR_LENGTH(c) = 1 AND HEX(c) = h")
             good = [h for h, c in found if c != "?" or h == "3F"]
             assert len(good) > 90, (name, form)
             for i in range(0, len(good), CHUNK):

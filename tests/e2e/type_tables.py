@@ -122,7 +122,7 @@ def bits():
 
 
 def enums():
-    plain = ["", "a", "it's", 'quo"te', "back\\slash", "com,ma)(", "é ü", "日本語", "🧊"]
+    plain = ["", "a", "it's", 'quo"te', "back\\slash", "com,ma)(", "é ü", "日本語", "x"]
     latin = ["é", "ü", "ß", "€", "plain"]
     many = 4000  # servers take seconds to look for doubles among more
     columns = [
@@ -365,12 +365,11 @@ def mixed_wide():
 
 
 def generated(family):
-    persistent = "STORED"
     columns = [
         Column("a", "INT", ["1", "-5", "2147483647"]),
         Column("v", "BIGINT AS (a * 2) VIRTUAL", []),
         Column("t", "VARCHAR(20)", [text("Ünïcode"), "''"]),
-        Column("s", f"VARCHAR(60) AS (CONCAT(t, '/', a)) {persistent}", []),
+        Column("s", "VARCHAR(60) AS (CONCAT(t, '/', a)) STORED", []),
         Column("u", "VARCHAR(60) AS (UPPER(t)) VIRTUAL", []),
         Column("hidden", "INT INVISIBLE" if family == "mysql" else "INT INVISIBLE DEFAULT 7", ["3", "NULL"]),
         Column("z", "INT UNSIGNED DEFAULT 9", ["4294967295", "0"]),
@@ -396,10 +395,12 @@ def prefix_key():
 def all_tables(flavor):
     family = flavor.split("-")[0]
     found = [integers(), decimals(), floats(), bits(), enums(), sets(), times(flavor), texts(), blobs(),
-             geometries(family), generated(family), odd_names(), prefix_key(), mixed_wide()]
+             geometries(family), odd_names(), prefix_key(), mixed_wide()]
     found += [wide(n) for n in (8, 9, 65, 127, 128, 129, 256, 257, 1017)]
     # A definition of MariaDB is at most 64 KiB.
     found.append(wide(4096 if family == "mysql" else 2500, "ENGINE=MyISAM"))
+    if flavor != "mariadb-11.8":  # it logs generated columns for inserts only: a test of its own
+        found.append(generated(family))
     if family == "mysql":
         found += [json_table(), generated_primary_key(), vectors(family)]
     else:
