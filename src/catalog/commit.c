@@ -14,6 +14,7 @@
  * In the last case the caller's check has the last word, as another writer may have expired our
  * snapshot and outrun the metadata-log in between.
  */
+#include <assert.h>
 #include <stdlib.h>
 
 #include "base/retry.h"
@@ -106,7 +107,9 @@ static enum commit_verdict ask_check(const struct commit *r, const struct catalo
 
 static enum err_code refused(struct err *e)
 {
-    return e->code != ERR_OK ? e->code : err_set(e, ERR_FENCED, "the commit was refused");
+    enum err_code rc = e->code;
+
+    return rc != ERR_OK ? rc : err_set(e, ERR_FENCED, "the commit was refused");
 }
 
 /* What became of an attempt without an answer. It stays set when the swap is to be tried again. */
@@ -191,6 +194,7 @@ static enum err_code swap(struct commit *r, bool *done, struct err *e)
     struct catalog *c = r->catalog;
     char *location = NULL;
 
+    assert(r->attempt != NULL); /* settle() kept it, or prepare() made it */
     r->result.attempts++;
     enum err_code rc = c->ops->swap(c, r->id, &r->base, r->attempt->next, &location, e);
 

@@ -58,22 +58,20 @@ static const char *remedy(int os_errno)
     }
 }
 
-enum err_code disk_error(struct err *e, int os_errno, const char *doing, const char *path)
+void disk_error_explain(struct err *e, int os_errno, const char *doing, const char *path)
 {
-    enum err_code code = os_errno == ENOENT   ? ERR_NOT_FOUND
-                         : os_errno == EEXIST ? ERR_EXISTS
-                                              : ERR_IO;
+    if (e == NULL) {
+        return;
+    }
     const char *advice = remedy(os_errno);
+    enum err_code code = disk_error(NULL, os_errno, doing, path);
 
     (void)err_set_os(e, code, os_errno, "%s %s", doing, path);
-    if (e != NULL) {
-        if (advice != NULL) {
-            (void)err_set(e, code, "%s; %s", e->msg, advice);
-            e->os_errno = os_errno;
-        }
-        e->retryable = is_retryable(os_errno);
+    if (advice != NULL) {
+        (void)err_set(e, code, "%s; %s", e->msg, advice);
+        e->os_errno = os_errno;
     }
-    return code;
+    e->retryable = is_retryable(os_errno);
 }
 
 char *folder_of(const char *path)

@@ -7,11 +7,21 @@
 #ifndef CALVE_STORAGE_FOLDER_H
 #define CALVE_STORAGE_FOLDER_H
 
+#include <errno.h>
+
 #include "base/err.h"
 
-/* "doing path: reason; what to do". ERR_NOT_FOUND for ENOENT, ERR_EXISTS for EEXIST, else ERR_IO,
- * retryable when it may pass by itself or after somebody made room. */
-enum err_code disk_error(struct err *e, int os_errno, const char *doing, const char *path);
+/* Fills *e with "doing path: reason; what to do". */
+void disk_error_explain(struct err *e, int os_errno, const char *doing, const char *path);
+
+/* The same; gives the code: ERR_NOT_FOUND for ENOENT, ERR_EXISTS for EEXIST, else ERR_IO, retryable
+ * when it may pass by itself or after somebody made room. */
+static inline enum err_code disk_error(struct err *e, int os_errno, const char *doing,
+                                       const char *path)
+{
+    disk_error_explain(e, os_errno, doing, path);
+    return os_errno == ENOENT ? ERR_NOT_FOUND : os_errno == EEXIST ? ERR_EXISTS : ERR_IO;
+}
 
 /* The path up to its last '/', malloc'd; "/" for names in the root. NULL: no memory. */
 char *folder_of(const char *path);

@@ -170,7 +170,7 @@ static enum err_code open_temp(struct local_store *s, struct local_file *f, cons
     if (failed == ENOMEM) {
         return err_nomem(e);
     }
-    if (failed != 0) {
+    if (f->temp == NULL) {
         return write_error(e, failed, "creating a file in", folder);
     }
     return sync_above(s, folder, made, e);
