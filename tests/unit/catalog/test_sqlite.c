@@ -4,6 +4,7 @@
 #include "fake_clock.h"
 #include "fault_vfs.h"
 #include "lake_fixture.h"
+#include "table_walk.h"
 
 /* As PyIceberg up to 0.11 makes it. */
 #define FIVE_COLUMNS                                                                             \
@@ -769,6 +770,66 @@ TEST(test_sqlite__tells_the_truth_after_any_disk_failure)
     assert_true(seen[2] > 4);
 }
 
+/* The same through a whole commit: it gets there, once, and leaves nothing behind. */
+static bool commit_with_fault(struct fault fault, bool wal)
+{
+    struct lake l;
+    char path[] = LAKE_LOCATION "/data/1";
+    struct iceberg_data_file file = {.path = path, .record_count = 1, .file_bytes = 4};
+    struct iceberg_data_file *added = &file;
+    struct catalog_change change = {.change = {.added = &added, .added_count = 1}};
+    struct catalog_commit_result result = {0};
+
+    lake_init(&l);
+    lake_fill(&l);
+    if (wal) {
+        lake_sql(l.path, "PRAGMA journal_mode = wal");
+        catalog_free(l.catalog);
+        lake_open(&l);
+    }
+    assert_true(fake_store_set(l.store, path, span_str("rows")));
+    fault_now = fault;
+    assert_ok(catalog_commit(l.catalog, lake_orders, &change, &result, &l.e), &l.e);
+    bool hit = fault_now.hit;
+
+    fault_now = (struct fault){0};
+    assert_false(result.already_done);
+    catalog_table_deinit(&l.table);
+    assert_ok(catalog_load(l.catalog, lake_orders, &l.table, &l.e), &l.e);
+    assert_int_equal(iceberg_metadata_snapshot_count(l.table.metadata), 1);
+    assert_i64_eq(iceberg_metadata_snapshot_id(l.table.metadata), result.snapshot_id);
+    assert_tidy(l.store, l.table.metadata_location, 0);
+    lake_deinit(&l);
+    return hit;
+}
+
+TEST(test_sqlite__commits_once_through_any_disk_failure)
+{
+    static const int results[][2] = {
+        {FAULT_WRITE, SQLITE_FULL},          {FAULT_WRITE, SQLITE_IOERR_WRITE},
+        {FAULT_SYNC, SQLITE_IOERR_FSYNC},    {FAULT_TRUNCATE, SQLITE_IOERR_TRUNCATE},
+        {FAULT_DELETE, SQLITE_IOERR_DELETE}, {FAULT_DELETE, SQLITE_IOERR_DIR_FSYNC},
+    };
+    unsigned hits = 0;
+
+    fault_vfs_install();
+    for (size_t i = 0; i < 2 * 2 * sizeof results / sizeof results[0]; i++) {
+        for (unsigned nth = 1; nth < 100; nth++) {
+            struct fault fault = {.op = (enum fault_op)results[i / 4][0],
+                                  .nth = nth,
+                                  .after = i % 2 != 0,
+                                  .result = results[i / 4][1]};
+
+            if (!commit_with_fault(fault, i / 2 % 2 != 0)) {
+                break;
+            }
+            hits++;
+        }
+    }
+    fault_vfs_remove();
+    assert_true(hits > 40);
+}
+
 static enum err_code use_everything(struct lake *l, struct err *e)
 {
     struct catalog *c = NULL;
@@ -837,4 +898,5 @@ TEST_MAIN(test_case(test_sqlite__makes_the_file_its_folders_and_the_tables),
           test_case(test_sqlite__refuses_what_is_no_database),
           test_case(test_sqlite__meets_damage_with_errors),
           test_case(test_sqlite__tells_the_truth_after_any_disk_failure),
+          test_case(test_sqlite__commits_once_through_any_disk_failure),
           test_case(test_sqlite__survives_every_failed_allocation))
