@@ -95,6 +95,12 @@ void catalog_free(struct catalog *c); /* NULL is fine */
 MUST_USE enum err_code catalog_load(struct catalog *c, struct table_ident id,
                                     struct catalog_table *out, struct err *e);
 
+/* The tables of a namespace by ascending name; id is valid during the call. */
+MUST_USE enum err_code catalog_list(struct catalog *c, const char *ns,
+                                    enum err_code (*each)(void *ctx, struct table_ident id,
+                                                          struct err *e),
+                                    void *ctx, struct err *e);
+
 struct catalog_create_options {
     const char *location; /* table location, no trailing slash */
     const struct iceberg_schema *schema;
@@ -102,12 +108,6 @@ struct catalog_create_options {
     const struct iceberg_property *properties; /* beyond calve's own defaults */
     uint32_t property_count;
 };
-
-/* The tables of a namespace by ascending name; id is valid during the call. */
-MUST_USE enum err_code catalog_list(struct catalog *c, const char *ns,
-                                    enum err_code (*each)(void *ctx, struct table_ident id,
-                                                          struct err *e),
-                                    void *ctx, struct err *e);
 
 /*
  * Creates a format-version 2 table without snapshots, with

@@ -32,6 +32,7 @@ struct commit {
     const struct catalog_change *change;
     struct iceberg_attempt *attempt; /* NULL: to be prepared */
     struct catalog_table base;       /* what the attempt builds on */
+    bool refused;                    /* by the check: nothing is tried again */
     bool unknown;                    /* a swap of the attempt got no answer */
     struct locations unanswered;     /* the metadata files of such swaps */
     struct retry conflict_wait;
@@ -105,8 +106,9 @@ static enum commit_verdict ask_check(const struct commit *r, const struct catalo
                                     : r->change->check(r->change->check_ctx, current->metadata, e);
 }
 
-static enum err_code refused(struct err *e)
+static enum err_code refuse(struct commit *r, struct err *e)
 {
+    r->refused = true;
     enum err_code rc = e->code;
 
     return rc != ERR_OK ? rc : err_set(e, ERR_FENCED, "the commit was refused");
@@ -136,7 +138,7 @@ static enum err_code settle(struct commit *r, const struct catalog_table *curren
         *done = true;
         return ERR_OK;
     case COMMIT_REFUSE:
-        return refused(e);
+        return refuse(r, e);
     }
     abort();
 }
@@ -168,7 +170,7 @@ static enum err_code prepare(struct commit *r, struct catalog_table *current, bo
         *done = true;
         return ERR_OK;
     case COMMIT_REFUSE:
-        return refused(e);
+        return refuse(r, e);
     }
     const struct iceberg_attempt_options options = {
         .store = r->catalog->store,
@@ -262,9 +264,9 @@ static void wait_for_retry(struct commit *r, enum err_code rc, const struct err 
     }
 }
 
-static bool is_worth_retrying(enum err_code rc, const struct err *why)
+static bool is_worth_retrying(const struct commit *r, enum err_code rc, const struct err *why)
 {
-    return rc == ERR_CONFLICT || rc == ERR_UNKNOWN || why->retryable;
+    return !r->refused && (rc == ERR_CONFLICT || rc == ERR_UNKNOWN || why->retryable);
 }
 
 static enum err_code run_commit(struct commit *r, struct err *e)
@@ -275,7 +277,7 @@ static enum err_code run_commit(struct commit *r, struct err *e)
         *e = (struct err){0};
         enum err_code rc = try_once(r, &done, e);
 
-        if (rc == ERR_OK || !is_worth_retrying(rc, e)) {
+        if (rc == ERR_OK || !is_worth_retrying(r, rc, e)) {
             return rc;
         }
         wait_for_retry(r, rc, e);

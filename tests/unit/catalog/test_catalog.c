@@ -406,6 +406,38 @@ TEST(test_catalog__removes_nothing_when_fenced_without_an_answer)
     writer_deinit(&w);
 }
 
+static enum commit_verdict refuse_retryable(void *ctx, const struct iceberg_metadata *current,
+                                            struct err *e)
+{
+    unsigned *calls = ctx;
+
+    (void)current;
+    if ((*calls)++ == 0) {
+        (void)err_set_retryable(e, ERR_CONFLICT, "no");
+    }
+    return COMMIT_REFUSE;
+}
+
+TEST(test_catalog__never_overrules_a_refusal)
+{
+    struct writer w;
+    unsigned calls = 0;
+    struct catalog_change *change;
+
+    writer_init(&w);
+    change = numbered(&w, 1, 0);
+    change->check = refuse_retryable;
+    change->check_ctx = &calls;
+    assert_err(catalog_commit(&w.catalog.base, lake_orders, change, &w.result, &w.e), ERR_CONFLICT,
+               &w.e);
+    assert_int_equal(calls, 1);
+    /* A check that does not say why. */
+    assert_err(catalog_commit(&w.catalog.base, lake_orders, change, &w.result, &w.e), ERR_FENCED,
+               &w.e);
+    assert_int_equal(w.catalog.swaps_tried, 0);
+    writer_deinit(&w);
+}
+
 TEST(test_catalog__waits_for_a_catalog_that_is_away)
 {
     struct writer w;
@@ -946,6 +978,7 @@ TEST_MAIN(test_case(test_catalog__creates_with_bounded_metadata),
           test_case(test_catalog__starts_over_when_others_passed_it),
           test_case(test_catalog__asks_the_check_before_it_removes_anything),
           test_case(test_catalog__removes_nothing_when_fenced_without_an_answer),
+          test_case(test_catalog__never_overrules_a_refusal),
           test_case(test_catalog__waits_for_a_catalog_that_is_away),
           test_case(test_catalog__stops_waiting_when_cancelled),
           test_case(test_catalog__gives_up_without_an_answer_only_for_good_reason),
