@@ -16,6 +16,9 @@ enum err_code cmd_inspect(const struct config *c, const struct command_args *arg
     if (strcmp(kind, "table") == 0) {
         return inspect_table(what, c, args, log, e);
     }
+    if (strcmp(kind, "parquet") == 0) {
+        return inspect_parquet(what, args, e);
+    }
     return err_set(e, ERR_CONFIG, "calve inspect: '%.50s' is none of binlog, parquet, avro, table",
                    kind);
 }

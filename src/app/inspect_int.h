@@ -13,6 +13,10 @@
 MUST_USE enum err_code inspect_binlog(const char *path, const struct command_args *args,
                                       struct err *e);
 
+/* With args->rows the rows, a line of JSON each; else what the footer tells. */
+MUST_USE enum err_code inspect_parquet(const char *path, const struct command_args *args,
+                                       struct err *e);
+
 MUST_USE enum err_code inspect_avro(const char *path, const struct command_args *args,
                                     struct err *e);
 

@@ -8,6 +8,8 @@
 #include "parquet/footer.h"
 #include "parquet/value_reader.h"
 
+#define MAGIC            0x31524150u /* "PAR1" */
+#define MAGIC_ENCRYPTED  0x45524150u /* "PARE" */
 #define MAGIC_BYTES      4u
 #define TAIL_BYTES       8u
 #define READ_AHEAD_BYTES ((size_t)64 << 10)
@@ -42,17 +44,19 @@ static enum err_code read_end(struct parquet_reader *r, size_t bytes, struct err
 /* How many bytes the footer has, from the tail that r->footer ends with. */
 static enum err_code footer_size(const struct parquet_reader *r, size_t *out, struct err *e)
 {
-    const struct span tail = span_of(r->footer.data + r->footer.len - TAIL_BYTES, TAIL_BYTES);
-    const struct span magic = span_of(tail.data + 4, MAGIC_BYTES);
-    uint32_t bytes;
+    const struct span end = buf_span(&r->footer);
+    struct bytes_reader tail;
 
-    if (span_eq_str(magic, "PARE")) {
+    bytes_reader_init(&tail, span_of(end.data + end.len - TAIL_BYTES, TAIL_BYTES));
+    uint32_t bytes = bytes_u32le(&tail);
+    uint32_t magic = bytes_u32le(&tail);
+
+    if (magic == MAGIC_ENCRYPTED) {
         return err_set(e, ERR_UNSUPPORTED, "Parquet: the file is encrypted");
     }
-    if (!span_eq_str(magic, "PAR1")) {
+    if (magic != MAGIC) {
         return err_set(e, ERR_CORRUPT, "not a Parquet file, or one that was cut off");
     }
-    memcpy(&bytes, tail.data, sizeof bytes);
     if (bytes > r->source.size_bytes - MAGIC_BYTES - TAIL_BYTES) {
         return err_set(e, ERR_CORRUPT, "Parquet: a footer of %u bytes in a file of %llu", bytes,
                        (unsigned long long)r->source.size_bytes);

@@ -163,7 +163,7 @@ static enum err_code read_levels(struct value_reader *v, const struct page *page
 static enum err_code put_bits(struct value_reader *v, struct span bits, uint32_t count,
                               struct err *e)
 {
-    if (bits.len != ((size_t)count + 7) / 8) {
+    if (bits.data == NULL || bits.len != ((size_t)count + 7) / 8) {
         return bad_values(e);
     }
     uint8_t *p = buf_reserve(&v->out->values, count);
