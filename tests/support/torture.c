@@ -1,9 +1,11 @@
 #include "torture.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 
-static unsigned long countdown;
-static bool hit;
+/* Atomic, for code under test that has threads. */
+static _Atomic unsigned long countdown;
+static _Atomic bool hit;
 
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
@@ -27,11 +29,15 @@ bool torture_hit(void)
 
 static bool fails(void)
 {
-    if (countdown != 0 && --countdown == 0) {
-        hit = true;
-        return true;
+    unsigned long left = countdown;
+
+    while (left != 0 && !atomic_compare_exchange_weak(&countdown, &left, left - 1)) {
     }
-    return false;
+    if (left != 1) {
+        return false;
+    }
+    hit = true;
+    return true;
 }
 
 void *__wrap_malloc(size_t size)
