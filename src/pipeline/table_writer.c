@@ -261,11 +261,11 @@ enum err_code table_writer_discard(struct table_writer *w, struct err *e)
         close_file(w, 0);
     }
     for (uint32_t i = 0; i < w->done.count; i++) {
-        enum err_code removed = store_remove(w->options.store, w->done.files[i]->path, e);
+        /* The first failure counts; the other files are removed all the same. */
+        enum err_code removed =
+            store_remove(w->options.store, w->done.files[i]->path, rc == ERR_OK ? e : NULL);
 
-        if (rc == ERR_OK) {
-            rc = removed;
-        }
+        rc = rc == ERR_OK ? removed : rc;
         iceberg_data_file_free(w->done.files[i]);
     }
     w->done.count = 0;
