@@ -92,12 +92,14 @@ static enum err_code push_batch(struct decoder *d, struct batch_msg *m)
     return ERR_OK;
 }
 
+/* Takes open's batch over, also when it fails. */
 static enum err_code send(struct decoder *d, enum batch_kind kind, struct followed_table *table,
                           struct open_batch *open, struct cut *cut)
 {
     struct batch_msg *m = calloc(1, sizeof *m);
 
     if (m == NULL) {
+        column_batch_free(open == NULL ? NULL : open->batch);
         return err_nomem(&d->err);
     }
     m->kind = kind;
@@ -128,35 +130,33 @@ static enum err_code flush_batch(struct decoder *d, struct followed_table *t, ui
     return send(d, BATCH_ROWS, t, &open, NULL);
 }
 
-/* On ERR_OK *out is set. */
-static enum err_code batch_for_day(struct decoder *d, struct followed_table *t, int32_t day,
-                                   struct open_batch **out)
+/* The batch that takes the next row of a day; NULL when there is none: d->err says why. */
+static struct open_batch *batch_for_day(struct decoder *d, struct followed_table *t, int32_t day)
 {
+    uint32_t oldest = 0;
+
     for (uint32_t i = 0; i < t->decode.batch_count; i++) {
         if (t->decode.batches[i].day == day) {
             t->decode.batches[i].last_use = ++t->decode.uses;
-            *out = &t->decode.batches[i];
-            return ERR_OK;
+            return &t->decode.batches[i];
+        }
+        if (t->decode.batches[i].last_use < t->decode.batches[oldest].last_use) {
+            oldest = i;
         }
     }
-    if (t->decode.batch_count == OPEN_BATCHES_MAX) {
-        uint32_t oldest = 0;
-
-        for (uint32_t i = 1; i < t->decode.batch_count; i++) {
-            if (t->decode.batches[i].last_use < t->decode.batches[oldest].last_use) {
-                oldest = i;
-            }
-        }
-        ERR_TRY(flush_batch(d, t, oldest));
+    if (t->decode.batch_count == OPEN_BATCHES_MAX && flush_batch(d, t, oldest) != ERR_OK) {
+        return NULL;
     }
     struct column_batch *batch = pool_take(d->lane);
 
     if (batch == NULL) {
-        return err_nomem(&d->err);
+        (void)err_nomem(&d->err);
+        return NULL;
     }
-    *out = &t->decode.batches[t->decode.batch_count++];
-    **out = (struct open_batch){.day = day, .batch = batch, .last_use = ++t->decode.uses};
-    return ERR_OK;
+    struct open_batch *open = &t->decode.batches[t->decode.batch_count++];
+
+    *open = (struct open_batch){.day = day, .batch = batch, .last_use = ++t->decode.uses};
+    return open;
 }
 
 static struct span event_type_name(enum row_change change)
@@ -195,20 +195,22 @@ static enum err_code decode_event(struct decoder *d, const struct slab *s,
 {
     struct followed_table *t = entry->table;
     int32_t day = (int32_t)(entry->timestamp_s / 86400);
-    struct open_batch *open = NULL;
     uint64_t rows = 0;
 
     d->reader.generated_optional = entry->plan->def->generated_unlogged;
     ERR_TRY(row_reader_start(&d->reader, entry->plan->rows, entry->event_type, body, &d->err));
-    ERR_TRY(batch_for_day(d, t, day, &open));
     while (row_reader_more(&d->reader)) {
+        struct open_batch *open = batch_for_day(d, t, day);
+
+        if (open == NULL) {
+            return d->err.code;
+        }
         ERR_TRY(row_reader_next(&d->reader, false, &d->err));
         put_row(d, s, entry, open->batch);
         rows++;
         if (open->batch->row_count >= COLUMN_BATCH_ROWS_MAX ||
             open->batch->columns[CHANGELOG_PAYLOAD].values.len >= COLUMN_BATCH_BYTES_TARGET) {
             ERR_TRY(flush_batch(d, t, (uint32_t)(open - t->decode.batches)));
-            ERR_TRY(batch_for_day(d, t, day, &open));
         }
     }
     atomic_fetch_add_explicit(&d->lane->options.run->counters.rows_decoded, rows,
