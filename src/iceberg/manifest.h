@@ -78,9 +78,6 @@ MUST_USE enum err_code iceberg_manifest_add(struct iceberg_manifest_writer *w,
                                             const struct iceberg_manifest_entry *entry,
                                             struct err *e);
 
-/* Bytes that the file has now, more or less. */
-size_t iceberg_manifest_bytes(const struct iceberg_manifest_writer *w);
-
 /*
  * Ends the file and fills row but for path, sequence_number and added_snapshot_id;
  * min_sequence_number is -1 when a live entry inherits its own. Memory comes from arena.

@@ -109,7 +109,8 @@ static enum err_code read_row(struct arena *a, const struct avro_value *record,
 {
     const struct avro_value *path = record->type == AVRO_RECORD ? avro_field(record, 500) : NULL;
 
-    if (path == NULL || path->type != AVRO_STRING || path->u.bytes.len == 0) {
+    if (path == NULL || path->type != AVRO_STRING || path->u.bytes.len == 0 ||
+        memchr(path->u.bytes.data, '\0', path->u.bytes.len) != NULL) {
         return err_set(e, ERR_CORRUPT, "manifest list: a row has no manifest_path");
     }
     int64_t spec_id = int_field(record, 502, 0);

@@ -2,10 +2,12 @@
  * manifest_write.c - manifest entries to Avro.
  *
  *   manifest_entry: status, snapshot_id?, sequence_number?, file_sequence_number?, data_file
- *   data_file: content, file_path, file_format, partition{day?}, record_count, file_size_in_bytes,
- *     column_sizes?, value_counts?, null_value_counts?, nan_value_counts?, lower_bounds?,
- * upper_bounds?, key_metadata?, split_offsets?, equality_ids?, sort_order_id?,
- * referenced_data_file? x? is a union with null first; a map is an array of {key, value} records.
+ *   data_file:      content, file_path, file_format, partition {day?}, record_count,
+ *                   file_size_in_bytes, column_sizes?, value_counts?, null_value_counts?,
+ *                   nan_value_counts?, lower_bounds?, upper_bounds?, key_metadata?, split_offsets?,
+ *                   equality_ids?, sort_order_id?, referenced_data_file?
+ *
+ * x? is a union with null first; a map is an array of {key, value} records.
  */
 #include <ctype.h>
 #include <inttypes.h>
@@ -350,11 +352,6 @@ enum err_code iceberg_manifest_add(struct iceberg_manifest_writer *w,
     count_entry(w, entry);
     widen(w, entry);
     return avro_writer_end_record(&w->avro, e);
-}
-
-size_t iceberg_manifest_bytes(const struct iceberg_manifest_writer *w)
-{
-    return w->out->len - w->start + w->avro.block.len / 4;
 }
 
 static bool day_bound(struct arena *arena, int32_t day, bool *has, struct span *out)

@@ -104,7 +104,8 @@ static enum err_code check_snapshots(const json_t *root, bool v2, struct err *e)
         const json_t *parent = json_object_get(s, "parent-snapshot-id");
 
         ERR_TRY(need_int(s, "timestamp-ms", e));
-        if (v2) {
+        /* Snapshots from a table's time as version 1 may list their manifests themselves. */
+        if (v2 && !json_is_array(json_object_get(s, "manifests"))) {
             ERR_TRY(need_int(s, "sequence-number", e));
             ERR_TRY(need_string(s, "manifest-list", e));
         }
@@ -209,22 +210,50 @@ static enum err_code check_v1(const json_t *root, struct err *e)
                : missing(e, "schema", "an object");
 }
 
-static enum err_code check_root(const json_t *root, struct err *e)
+/* The current snapshot is there, and main names no other. */
+static enum err_code check_current(const json_t *root, struct err *e)
+{
+    const json_t *current = json_object_get(root, "current-snapshot-id");
+    const json_t *main_ref = json_object_get(json_object_get(root, "refs"), "main");
+    json_int_t id = json_is_integer(current) ? json_integer_value(current) : -1;
+
+    if (current != NULL && !json_is_null(current) && !json_is_integer(current)) {
+        return missing(e, "current-snapshot-id", "a number");
+    }
+    if (id != -1 && !has_id(json_object_get(root, "snapshots"), "snapshot-id", id)) {
+        return err_set(e, ERR_CORRUPT,
+                       "table metadata: 'current-snapshot-id' names none of 'snapshots'");
+    }
+    if (main_ref != NULL && json_integer_value(json_object_get(main_ref, "snapshot-id")) != id) {
+        return err_set(e, ERR_CORRUPT,
+                       "table metadata: 'current-snapshot-id' is not the snapshot of ref 'main'");
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_version(const json_t *root, json_int_t *version, struct err *e)
 {
     if (!json_is_object(root)) {
         return err_set(e, ERR_CORRUPT, "table metadata is not a JSON object");
     }
     ERR_TRY(need_int(root, "format-version", e));
-    json_int_t version = json_integer_value(json_object_get(root, "format-version"));
-
-    if (version < 1) {
+    *version = json_integer_value(json_object_get(root, "format-version"));
+    if (*version < 1) {
         return missing(e, "format-version", "1 or more");
     }
-    if (version > FORMAT_VERSION_MAX) {
+    if (*version > FORMAT_VERSION_MAX) {
         return err_set(e, ERR_UNSUPPORTED,
                        "the table has Iceberg format version %lld; this program reads up to %d",
-                       (long long)version, FORMAT_VERSION_MAX);
+                       (long long)*version, FORMAT_VERSION_MAX);
     }
+    return ERR_OK;
+}
+
+static enum err_code check_root(const json_t *root, struct err *e)
+{
+    json_int_t version = 0;
+
+    ERR_TRY(check_version(root, &version, e));
     ERR_TRY(need_string(root, "location", e));
     ERR_TRY(need_int(root, "last-updated-ms", e));
     ERR_TRY(need_int(root, "last-column-id", e));
@@ -235,20 +264,7 @@ static enum err_code check_root(const json_t *root, struct err *e)
     ERR_TRY(check_logs(root, e));
     ERR_TRY(check_array(root, "statistics", "snapshot-id", false, e));
     ERR_TRY(check_array(root, "partition-statistics", "snapshot-id", false, e));
-    const json_t *current = json_object_get(root, "current-snapshot-id");
-
-    if (current == NULL || json_is_null(current)) {
-        return ERR_OK;
-    }
-    if (!json_is_integer(current)) {
-        return missing(e, "current-snapshot-id", "a number");
-    }
-    if (json_integer_value(current) != -1 &&
-        !has_id(json_object_get(root, "snapshots"), "snapshot-id", json_integer_value(current))) {
-        return err_set(e, ERR_CORRUPT,
-                       "table metadata: 'current-snapshot-id' names none of 'snapshots'");
-    }
-    return ERR_OK;
+    return check_current(root, e);
 }
 
 enum err_code metadata_wrap(json_t *root, struct iceberg_metadata **out, struct err *e)
