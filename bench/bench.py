@@ -18,6 +18,7 @@ import hashlib
 import json
 import pathlib
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
@@ -328,7 +329,10 @@ def main():
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("bench: ended by SIGTERM"))
     try:
         main()
+    except KeyboardInterrupt:
+        sys.exit("\nbench: interrupted")
     except (measure.Failed, ServerError) as e:
         sys.exit(f"bench: {e}")
