@@ -20,6 +20,7 @@ if(CALVE_WERROR)
     target_compile_options(calve_flags INTERFACE -Werror)
 endif()
 if(CALVE_SANITIZE)
+    target_compile_definitions(calve_flags INTERFACE CALVE_SANITIZED)
     target_compile_options(calve_flags INTERFACE -fsanitize=${CALVE_SANITIZE}
         -fno-sanitize-recover=all -fno-omit-frame-pointer)
     target_link_options(calve_flags INTERFACE -fsanitize=${CALVE_SANITIZE})

@@ -27,7 +27,7 @@ foreach(test IN LISTS tests)
     target_link_libraries(${name} PRIVATE ${CMOCKA})
     calve_link_layers(${name} ${layer})
     add_test(NAME unit.${layer}.${module} COMMAND ${name})
-    set_tests_properties(unit.${layer}.${module} PROPERTIES TIMEOUT 120 LABELS unit)
+    set_tests_properties(unit.${layer}.${module} PROPERTIES TIMEOUT 300 LABELS unit)
 endforeach()
 
 # fuzz/fuzz_<layer>_<parser>.c: a libFuzzer program with CALVE_FUZZ, else a replayer of
