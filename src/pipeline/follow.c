@@ -84,6 +84,11 @@ bool follow_until_reached(const struct follow *f)
     return f->until.file[0] != '\0' && binlog_position_compare(&f->end, &f->until) >= 0;
 }
 
+bool follow_passes_until(const struct follow *f, const struct binlog_position *end)
+{
+    return f->until.file[0] != '\0' && binlog_position_compare(end, &f->until) > 0;
+}
+
 static enum err_code push_marker(struct follow *f, enum slab_kind kind, struct cut *cut,
                                  struct err *e)
 {
@@ -192,6 +197,10 @@ enum err_code follow_cut_if_due(struct follow *f, struct err *e)
 enum err_code follow_transaction_end(struct follow *f, const struct binlog_position *end,
                                      struct err *e)
 {
+    if (follow_passes_until(f, end)) {
+        f->done = true;
+        return ERR_OK;
+    }
     if (f->txn.gtid.present && f->executed != NULL) {
         ERR_TRY(gtid_set_add(f->executed, &f->txn.gtid, e));
     }

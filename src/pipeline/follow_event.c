@@ -157,12 +157,6 @@ static enum err_code route_rows(struct follow *f, struct followed_table *t,
                                                                    : ERR_OK;
 }
 
-/* `until` names a place inside this transaction: it ends before it. */
-static bool passes_until(const struct follow *f, const struct binlog_event *ev)
-{
-    return f->until.file[0] != '\0' && binlog_position_compare(&ev->end, &f->until) > 0;
-}
-
 static enum err_code on_rows(struct follow *f, const struct binlog_event *ev, struct err *e)
 {
     uint64_t id;
@@ -185,7 +179,7 @@ static enum err_code on_rows(struct follow *f, const struct binlog_event *ev, st
     if (slot->table == NULL || is_in_table(f, slot->table, ev)) {
         return ERR_OK;
     }
-    if (passes_until(f, ev)) {
+    if (follow_passes_until(f, &ev->end)) {
         f->done = true;
         return ERR_OK;
     }

@@ -64,7 +64,11 @@ MUST_USE enum err_code follow_cut(struct follow *f, bool final, struct err *e);
 /* Sends the open slabs off. */
 MUST_USE enum err_code follow_send_slabs(struct follow *f, struct err *e);
 
-/* A transaction has ended at ev: counts it in, and cuts when it is time. */
+/* Whether a transaction that has an event up to `end` ends behind `until`. */
+bool follow_passes_until(const struct follow *f, const struct binlog_position *end);
+
+/* A transaction has ended: counts it in, and cuts when it is time. One that passes `until` stays
+ * open: the run ends before it. */
 MUST_USE enum err_code follow_transaction_end(struct follow *f, const struct binlog_position *end,
                                               struct err *e);
 
