@@ -287,7 +287,9 @@ enum err_code iceberg_metadata_parse(struct span json, struct iceberg_metadata *
     json_error_t why;
     json_t *root = json_loadb((const char *)json.data, json.len, JSON_ALLOW_NUL, &why);
 
-    if (root == NULL && json_error_code(&why) == json_error_out_of_memory) {
+    /* An allocation that fails has its own code in some places, and no message in others. */
+    if (root == NULL &&
+        (json_error_code(&why) == json_error_out_of_memory || why.text[0] == '\0')) {
         return err_nomem(e);
     }
     if (root == NULL) {
