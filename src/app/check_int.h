@@ -28,6 +28,10 @@ void finding_add(struct findings *f, enum finding_state state, const char *subje
  * done (ERR_NOMEM).
  */
 MUST_USE enum err_code check_source(const struct config *c, struct findings *f, struct err *e);
+
+/* Whether the source still has what the tables of the lake are to go on from. */
+MUST_USE enum err_code check_positions(const struct config *c, struct mysql_conn *conn,
+                                       struct findings *f, struct err *e);
 MUST_USE enum err_code check_lake(const struct config *c, struct log *log, struct findings *f,
                                   struct err *e);
 

@@ -2,7 +2,7 @@
  * check_lake.c - the lake's half of `calve check`. It leaves everything as it was: what it writes,
  * it removes, and folders that are missing stay so.
  */
-#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -33,12 +33,18 @@ static void nearest_existing(const char *path, char out[PATH_BYTES])
     }
 }
 
+/* By the rights that the program runs with. */
+static bool may(const char *path, int rights)
+{
+    return faccessat(AT_FDCWD, path, rights, AT_EACCESS) == 0;
+}
+
 static bool can_make(const char *path, struct findings *f, const char *subject)
 {
     char above[PATH_BYTES];
 
     nearest_existing(path, above);
-    if (access(above, W_OK | X_OK) != 0) {
+    if (!may(above, W_OK | X_OK)) {
         finding_add(
             f, FINDING_WRONG, subject,
             "%s does not exist, and it cannot be made in %s: make it, or let this user write there",
@@ -106,6 +112,16 @@ static void check_warehouse(const struct config *c, struct store *store, struct 
     check_free_space(path, f);
 }
 
+static bool folder_is_writable(const char *file)
+{
+    const char *slash = strrchr(file, '/');
+    char folder[PATH_BYTES];
+
+    /* An absolute path; the root's own name is empty. */
+    (void)snprintf(folder, sizeof folder, "%.*s/", slash == NULL ? 0 : (int)(slash - file), file);
+    return may(folder, W_OK | X_OK);
+}
+
 static void check_catalog(const struct config *c, struct store *store, struct log *log,
                           struct findings *f)
 {
@@ -113,7 +129,8 @@ static void check_catalog(const struct config *c, struct store *store, struct lo
                                                    .name = c->catalog_name,
                                                    .store = store,
                                                    .clock = clock_system(),
-                                                   .log = log};
+                                                   .log = log,
+                                                   .read_only = true};
     struct catalog *catalog = NULL;
     struct err why = {0};
     struct stat st;
@@ -122,12 +139,25 @@ static void check_catalog(const struct config *c, struct store *store, struct lo
         (void)can_make(c->catalog_path, f, "catalog");
         return;
     }
-    if (access(c->catalog_path, R_OK | W_OK) != 0) {
-        finding_add(f, FINDING_WRONG, "catalog", "%s: let this user read and write it (errno %d)",
-                    c->catalog_path, errno);
+    if (!may(c->catalog_path, R_OK | W_OK)) {
+        finding_add(f, FINDING_WRONG, "catalog", "%s: let this user read and write it",
+                    c->catalog_path);
         return;
     }
-    if (catalog_sqlite_open(&options, &catalog, &why) != ERR_OK) {
+    if (!folder_is_writable(c->catalog_path)) {
+        finding_add(f, FINDING_WRONG, "catalog",
+                    "%s: SQLite keeps a journal beside it: let this user write its folder too",
+                    c->catalog_path);
+        return;
+    }
+    enum err_code rc = catalog_sqlite_open(&options, &catalog, &why);
+
+    if (rc == ERR_NOT_FOUND) {
+        finding_add(f, FINDING_OK, "catalog", "%s has no catalog yet, and one can be made in it",
+                    c->catalog_path);
+        return;
+    }
+    if (rc != ERR_OK) {
         finding_add(f, FINDING_WRONG, "catalog", "%s: name another file by --catalog-path",
                     why.msg);
         return;

@@ -1,7 +1,9 @@
 /*
  * check_source.c - the source's half of `calve check`.
  */
+#include <mysqld_error.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "app/check_int.h"
 #include "app/table_choice.h"
@@ -10,6 +12,15 @@
 
 #define GRANTS_BYTES_MAX ((size_t)1 << 20)
 #define WRONG_TABLES_MAX 20u
+#define ACCOUNT_BYTES    512u
+
+struct source_check {
+    const struct config *c;
+    struct mysql_conn *conn;
+    const struct mysql_server *server;
+    struct findings *f;
+    char account[ACCOUNT_BYTES];
+};
 
 static void check_version(const struct mysql_server *s, struct findings *f)
 {
@@ -121,71 +132,99 @@ static enum err_code on_grant(void *ctx, const struct mysql_row *row, struct err
     return rc;
 }
 
-static void check_replication_grant(struct mysql_conn *conn, const struct grants *g,
-                                    struct findings *f)
+/* Who to grant to, as a statement wants it: 'user'@'host'. */
+static enum err_code find_account(struct mysql_conn *conn, char out[ACCOUNT_BYTES], struct err *e)
+{
+    char name[ACCOUNT_BYTES];
+    struct buf quoted = {0};
+
+    ERR_TRY(mysql_query_text(conn, "SELECT CURRENT_USER()", name, sizeof name, e));
+    /* A user's name may have an @, a host's has none. */
+    char *at = strrchr(name, '@');
+
+    if (at == NULL) {
+        (void)snprintf(out, ACCOUNT_BYTES, "the account");
+        return ERR_OK;
+    }
+    *at = '\0';
+    mysql_quote_text(&quoted, name);
+    buf_u8(&quoted, '@');
+    mysql_quote_text(&quoted, at + 1);
+    const char *text = buf_cstr(&quoted);
+    enum err_code rc = text == NULL ? err_nomem(e) : ERR_OK;
+
+    if (text != NULL) {
+        (void)snprintf(out, ACCOUNT_BYTES, "%s", text);
+    }
+    buf_deinit(&quoted);
+    return rc;
+}
+
+static void check_replication_grant(const struct source_check *k, const struct grants *g)
 {
     struct err why = {0};
 
     if (g->all || g->replication_slave) {
-        finding_add(f, FINDING_OK, "privilege to read the binlog", "granted");
+        finding_add(k->f, FINDING_OK, "privilege to read the binlog", "granted");
         return;
     }
     /* On MySQL this statement asks for the same privilege, wherever it comes from. */
-    if (!mysql_conn_server(conn)->is_mariadb) {
-        if (mysql_exec(conn, &why, "SHOW BINLOG EVENTS LIMIT 0") == ERR_OK) {
-            finding_add(f, FINDING_OK, "privilege to read the binlog", "granted");
+    if (!k->server->is_mariadb) {
+        if (mysql_exec(k->conn, &why, "SHOW BINLOG EVENTS LIMIT 0") == ERR_OK) {
+            finding_add(k->f, FINDING_OK, "privilege to read the binlog", "granted");
             return;
         }
     } else if (g->role) {
-        finding_add(f, FINDING_NOTE, "privilege to read the binlog",
+        finding_add(k->f, FINDING_NOTE, "privilege to read the binlog",
                     "not granted directly; a role of the account may have it");
         return;
     }
-    finding_add(f, FINDING_WRONG, "privilege to read the binlog",
-                "missing: GRANT REPLICATION SLAVE ON *.* TO the account");
+    finding_add(k->f, FINDING_WRONG, "privilege to read the binlog",
+                "missing: GRANT REPLICATION SLAVE ON *.* TO %s", k->account);
 }
 
-static void check_position(struct mysql_conn *conn, struct findings *f)
+static void check_position(const struct source_check *k)
 {
+    static const char subject[] = "privilege to see the position";
     struct low_watermark end = {0};
     struct err why = {0};
 
-    if (snapshot_current_position(conn, &end, &why) == ERR_OK) {
-        finding_add(f, FINDING_OK, "privilege to see the position", "the binlog ends at %s:%llu",
-                    end.position.file, (unsigned long long)end.position.offset);
+    if (snapshot_current_position(k->conn, &end, &why) == ERR_OK) {
+        finding_add(k->f, FINDING_OK, subject, "the binlog ends at %s:%llu", end.position.file,
+                    (unsigned long long)end.position.offset);
+    } else if (why.source_errno == ER_SPECIFIC_ACCESS_DENIED_ERROR) {
+        finding_add(k->f, FINDING_WRONG, subject, "missing: GRANT %s ON *.* TO %s",
+                    k->server->is_mariadb ? "BINLOG MONITOR" : "REPLICATION CLIENT", k->account);
     } else {
-        finding_add(f, FINDING_WRONG, "privilege to see the position",
-                    "%s: GRANT %s ON *.* TO the account", why.msg,
-                    mysql_conn_server(conn)->is_mariadb ? "BINLOG MONITOR" : "REPLICATION CLIENT");
+        finding_add(k->f, FINDING_WRONG, subject, "%s", why.msg);
     }
     low_watermark_deinit(&end);
 }
 
-static enum err_code check_privileges(const struct config *c, struct mysql_conn *conn,
-                                      struct findings *f, struct err *e)
+static enum err_code check_privileges(const struct source_check *k, struct err *e)
 {
-    const struct mysql_server *s = mysql_conn_server(conn);
     struct grants g = {0};
-    enum err_code rc = mysql_query_rows(conn, "SHOW GRANTS", on_grant, &g, e);
+    struct err why = {0};
+    enum err_code rc = mysql_query_rows(k->conn, "SHOW GRANTS", on_grant, &g, &why);
 
     if (rc == ERR_NOMEM) {
-        return rc;
+        return err_nomem(e);
     }
     if (rc != ERR_OK) {
-        finding_add(f, FINDING_WRONG, "privileges", "SHOW GRANTS: %s", e == NULL ? "" : e->msg);
+        finding_add(k->f, FINDING_WRONG, "privileges", "%s", why.msg);
         return ERR_OK;
     }
-    if (!s->log_bin) {
+    if (!k->server->log_bin) {
         return ERR_OK;
     }
-    check_replication_grant(conn, &g, f);
-    check_position(conn, f);
-    if (!s->is_mariadb && !s->gtid_enabled && c->snapshot == RUN_SNAPSHOT_INITIAL && !g.all &&
-        !g.reload) {
-        finding_add(
-            f, g.role ? FINDING_NOTE : FINDING_WRONG, "privilege to copy",
-            "without GTIDs the copy begins with FLUSH BINARY LOGS: GRANT RELOAD ON *.* TO the "
-            "account, turn gtid_mode on, or run with --snapshot never");
+    check_replication_grant(k, &g);
+    check_position(k);
+    if (!k->server->is_mariadb && !k->server->gtid_enabled &&
+        k->c->snapshot == RUN_SNAPSHOT_INITIAL && !g.all && !g.reload) {
+        finding_add(k->f, g.role ? FINDING_NOTE : FINDING_WRONG, "privilege to copy",
+                    "without GTIDs the copy begins with FLUSH BINARY LOGS: GRANT RELOAD ON *.* TO "
+                    "%s, turn gtid_mode on, or run with --snapshot never",
+                    k->account);
     }
     return ERR_OK;
 }
@@ -217,91 +256,166 @@ static enum err_code try_table(struct mysql_conn *conn, const struct chosen_tabl
     return rc;
 }
 
-static void check_globs(const struct config *c, const struct table_choice *tables, bool icase,
-                        struct findings *f)
+/*
+ * The object of a GRANT that covers a glob: `shop`.`orders`, `shop`.*, *.*. False when there is no
+ * memory.
+ */
+static bool put_grant_object(const char *glob, struct buf *out)
 {
-    for (uint32_t i = 0; i < c->tables.count; i++) {
-        bool found = false;
+    const char *dot = strchr(glob, '.');
+    char *schema = dot == NULL ? NULL : str_ndup(glob, (size_t)(dot - glob));
 
-        for (uint32_t k = 0; k < tables->count && !found; k++) {
-            char full_name[2 * 4 * 64 + 2];
-
-            (void)snprintf(full_name, sizeof full_name, "%s.%s", tables->tables[k].schema,
-                           tables->tables[k].name);
-            found = str_glob(c->tables.items[i], full_name, icase);
-        }
-        if (!found) {
-            finding_add(
-                f, FINDING_WRONG, "tables",
-                "'%s' (%s) names no table: look at its spelling, at exclude-table, and whether "
-                "the account may SELECT it",
-                c->tables.items[i], config_origin(c, "table"));
+    if (schema == NULL) {
+        return false;
+    }
+    if (strpbrk(schema, "*?") != NULL) {
+        buf_append_str(out, "*.*");
+    } else {
+        mysql_quote_name(out, schema);
+        buf_u8(out, '.');
+        if (strpbrk(dot, "*?") != NULL) {
+            buf_u8(out, '*');
+        } else {
+            mysql_quote_name(out, dot + 1);
         }
     }
+    free(schema);
+    return true;
 }
 
-static enum err_code check_tables(const struct config *c, struct mysql_conn *conn,
-                                  struct findings *f, struct err *e)
+static enum err_code check_glob(const struct source_check *k, const char *glob,
+                                const struct table_choice *tables, struct err *e)
 {
-    bool icase = mysql_conn_server(conn)->lower_case_table_names != 0;
-    struct table_choice tables = {0};
-    uint32_t wrong = 0;
-    enum err_code rc = table_choice_from_source(c, conn, &tables, e);
+    struct buf object = {0};
 
-    if (rc == ERR_OK) {
-        check_globs(c, &tables, icase, f);
-    } else if (rc != ERR_NOMEM) {
-        finding_add(f, FINDING_WRONG, "tables", "%s", e == NULL ? "" : e->msg);
-        rc = ERR_OK;
-    }
-    for (uint32_t i = 0; i < tables.count && rc == ERR_OK; i++) {
-        struct err why = {0};
-        enum err_code tried = try_table(conn, &tables.tables[i], &why);
+    for (uint32_t i = 0; i < tables->count; i++) {
+        char full_name[2 * 4 * 64 + 2];
 
-        if (tried == ERR_NOMEM) {
-            rc = err_nomem(e);
-        } else if (tried != ERR_OK && wrong++ < WRONG_TABLES_MAX) {
-            finding_add(f, FINDING_WRONG, "tables",
-                        "%s.%s: %s: let the account SELECT it, or leave it out by --exclude-table",
-                        tables.tables[i].schema, tables.tables[i].name, why.msg);
+        (void)snprintf(full_name, sizeof full_name, "%s.%s", tables->tables[i].schema,
+                       tables->tables[i].name);
+        if (str_glob(glob, full_name, k->server->lower_case_table_names != 0)) {
+            return ERR_OK;
         }
     }
+    const char *text = put_grant_object(glob, &object) ? buf_cstr(&object) : NULL;
+    enum err_code rc = text == NULL ? err_nomem(e) : ERR_OK;
+
+    if (text != NULL) {
+        finding_add(k->f, FINDING_WRONG, "tables",
+                    "'%s' (%s) names no table that the account can see: look at its spelling and "
+                    "at exclude-table, or GRANT SELECT ON %s TO %s",
+                    glob, config_origin(k->c, "table"), text, k->account);
+    }
+    buf_deinit(&object);
+    return rc;
+}
+
+static bool is_denied(const struct err *why)
+{
+    return why->source_errno == ER_TABLEACCESS_DENIED_ERROR ||
+           why->source_errno == ER_COLUMNACCESS_DENIED_ERROR ||
+           why->source_errno == ER_DBACCESS_DENIED_ERROR;
+}
+
+static enum err_code check_table(const struct source_check *k, const struct chosen_table *t,
+                                 uint32_t *wrong, struct err *e)
+{
+    struct err why = {0};
+    enum err_code rc = try_table(k->conn, t, &why);
+
+    if (rc == ERR_OK) {
+        return ERR_OK;
+    }
+    if (rc == ERR_NOMEM) {
+        return err_nomem(e);
+    }
+    if ((*wrong)++ >= WRONG_TABLES_MAX) {
+        return ERR_OK;
+    }
+    if (is_denied(&why)) {
+        finding_add(k->f, FINDING_WRONG, "tables",
+                    "%s.%s: the account may not read it: GRANT SELECT ON `%s`.`%s` TO %s, or leave "
+                    "it out by --exclude-table",
+                    t->schema, t->name, t->schema, t->name, k->account);
+    } else {
+        finding_add(k->f, FINDING_WRONG, "tables", "%s.%s: %s; or leave it out by --exclude-table",
+                    t->schema, t->name, why.msg);
+    }
+    return ERR_OK;
+}
+
+static enum err_code check_tables(const struct source_check *k, struct err *e)
+{
+    struct table_choice tables = {0};
+    struct err why = {0};
+    uint32_t wrong = 0;
+    enum err_code rc = table_choice_from_source(k->c, k->conn, &tables, &why);
+
+    if (rc == ERR_NOMEM) {
+        rc = err_nomem(e);
+    } else if (rc != ERR_OK) {
+        finding_add(k->f, FINDING_WRONG, "tables", "%s", why.msg);
+        table_choice_deinit(&tables);
+        return ERR_OK;
+    }
+    for (uint32_t i = 0; i < k->c->tables.count && rc == ERR_OK; i++) {
+        rc = check_glob(k, k->c->tables.items[i], &tables, e);
+    }
+    for (uint32_t i = 0; i < tables.count && rc == ERR_OK; i++) {
+        rc = check_table(k, &tables.tables[i], &wrong, e);
+    }
     if (rc == ERR_OK && tables.count > 0) {
-        finding_add(f, wrong == 0 ? FINDING_OK : FINDING_WRONG, "tables",
+        finding_add(k->f, wrong == 0 ? FINDING_OK : FINDING_WRONG, "tables",
                     "%u found, %u of them readable", tables.count, tables.count - wrong);
     }
     table_choice_deinit(&tables);
     return rc;
 }
 
-enum err_code check_source(const struct config *c, struct findings *f, struct err *e)
+static void say_connected(const struct config *c, struct findings *f)
 {
-    const struct mysql_options options = config_mysql_options(c);
-    struct mysql_conn *conn = NULL;
-    enum err_code rc = mysql_conn_open(&options, &conn, e);
-
-    if (rc == ERR_NOMEM) {
-        return rc;
-    }
-    if (rc != ERR_OK) {
-        finding_add(f, FINDING_WRONG, "source", "%s", e == NULL ? "" : e->msg);
-        return ERR_OK;
-    }
-    const struct mysql_server *s = mysql_conn_server(conn);
-
     if (c->mysql.socket[0] != '\0') {
         finding_add(f, FINDING_OK, "source", "connected through %s", c->mysql.socket);
+    } else if (c->mysql.host[0] == '\0') {
+        finding_add(f, FINDING_OK, "source", "connected as %s says", c->mysql.defaults_file);
     } else {
         finding_add(f, FINDING_OK, "source", "connected to %s:%llu", c->mysql.host,
                     (unsigned long long)c->mysql.port);
     }
-    check_version(s, f);
-    check_binlog(s, f);
-    check_advice(c, s, f);
-    rc = check_privileges(c, conn, f, e);
-    if (rc == ERR_OK) {
-        rc = check_tables(c, conn, f, e);
+}
+
+static enum err_code check_connected(struct source_check *k, struct err *e)
+{
+    say_connected(k->c, k->f);
+    check_version(k->server, k->f);
+    check_binlog(k->server, k->f);
+    if (k->server->log_bin) {
+        check_advice(k->c, k->server, k->f);
     }
-    mysql_conn_close(conn);
-    return rc;
+    ERR_TRY(find_account(k->conn, k->account, e));
+    ERR_TRY(check_privileges(k, e));
+    ERR_TRY(check_tables(k, e));
+    return check_positions(k->c, k->conn, k->f, e);
+}
+
+enum err_code check_source(const struct config *c, struct findings *f, struct err *e)
+{
+    const struct mysql_options options = config_mysql_options(c);
+    struct source_check k = {.c = c, .f = f};
+    struct err why = {0};
+    enum err_code rc = mysql_conn_open(&options, &k.conn, &why);
+
+    if (rc == ERR_OK) {
+        k.server = mysql_conn_server(k.conn);
+        why = (struct err){0};
+        rc = check_connected(&k, &why);
+    }
+    mysql_conn_close(k.conn);
+    if (rc == ERR_NOMEM) {
+        return err_nomem(e);
+    }
+    if (rc != ERR_OK) {
+        finding_add(f, FINDING_WRONG, "source", "%s", why.msg);
+    }
+    return ERR_OK;
 }

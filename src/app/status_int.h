@@ -71,6 +71,12 @@ struct status_report {
  */
 MUST_USE enum err_code status_ask_source(struct status_report *r, struct err *e);
 
+/* The same on a connection that is there. Errors: the server's. */
+MUST_USE enum err_code status_ask(struct status_report *r, struct mysql_conn *conn, struct err *e);
+
+/* Whether the source still has that binlog file. */
+bool status_has_log(const struct status_source *s, const char *file);
+
 /*
  * Bytes of binlog between the position and the source's end; -1 when it is not known: the file was
  * purged, or the position is none of this source.

@@ -35,7 +35,7 @@ static enum err_code take_log(void *ctx, const struct mysql_row *row, struct err
     return ERR_OK;
 }
 
-static enum err_code ask(struct status_report *r, struct mysql_conn *conn, struct err *e)
+enum err_code status_ask(struct status_report *r, struct mysql_conn *conn, struct err *e)
 {
     const struct mysql_server *server = mysql_conn_server(conn);
     struct status_source *s = &r->source;
@@ -43,8 +43,8 @@ static enum err_code ask(struct status_report *r, struct mysql_conn *conn, struc
     s->reachable = true;
     s->icase = server->lower_case_table_names != 0;
     memcpy(s->identity, server->identity, sizeof s->identity);
-    ERR_TRY(mysql_query_rows(conn, "SHOW BINARY LOGS", take_log, r, e));
-    return table_choice_from_source(r->config, conn, &r->names, e);
+    ERR_TRY(table_choice_from_source(r->config, conn, &r->names, e));
+    return mysql_query_rows(conn, "SHOW BINARY LOGS", take_log, r, e);
 }
 
 enum err_code status_ask_source(struct status_report *r, struct err *e)
@@ -56,13 +56,30 @@ enum err_code status_ask_source(struct status_report *r, struct err *e)
         return ERR_OK;
     }
     const struct mysql_options options = config_mysql_options(r->config);
-    enum err_code rc = mysql_conn_open(&options, &conn, &r->source.problem);
+    struct err why = {0};
+    enum err_code rc = mysql_conn_open(&options, &conn, &why);
 
     if (rc == ERR_OK) {
-        rc = ask(r, conn, &r->source.problem);
+        rc = status_ask(r, conn, &why);
     }
     mysql_conn_close(conn);
-    return rc == ERR_NOMEM ? err_nomem(e) : ERR_OK;
+    if (rc == ERR_NOMEM) {
+        return err_nomem(e);
+    }
+    if (rc != ERR_OK) {
+        r->source.problem = why;
+    }
+    return ERR_OK;
+}
+
+bool status_has_log(const struct status_source *s, const char *file)
+{
+    for (uint32_t i = 0; i < s->log_count; i++) {
+        if (strcmp(s->logs[i].file, file) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int64_t status_lag_bytes(const struct status_source *s, const struct binlog_position *position,
