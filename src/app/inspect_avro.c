@@ -63,8 +63,8 @@ static enum err_code put_json_head(const char *codec, const json_t *schema, cons
     return ERR_OK;
 }
 
-enum err_code inspect_avro_head(const struct avro_reader *r, bool json, struct buf *out,
-                                struct err *e)
+static enum err_code put_head(const struct avro_reader *r, bool json, struct buf *out,
+                              struct err *e)
 {
     /* The reader knows no other codec; without the key it is null. */
     const char *codec =
@@ -112,36 +112,43 @@ static enum err_code put_records(struct avro_reader *r, bool json, struct buf *o
         }
     }
     if (!json) {
-        buf_printf(out, "%llu records\n", (unsigned long long)count);
+        buf_printf(out, "records: %llu\n", (unsigned long long)count);
     }
     return ERR_OK;
 }
 
+enum err_code inspect_avro_show(struct span file, bool json, struct buf *out, struct err *e)
+{
+    struct avro_reader *reader;
+
+    ERR_TRY(avro_reader_open(file, &reader, e));
+    enum err_code rc = put_head(reader, json, out, e);
+
+    if (rc == ERR_OK) {
+        rc = put_records(reader, json, out, e);
+    }
+    avro_reader_free(reader);
+    return rc;
+}
+
 enum err_code inspect_avro(const char *path, const struct command_args *args, struct err *e)
 {
-    struct avro_reader *reader = NULL;
     struct buf file;
     struct buf out = {0};
 
     buf_init(&file, FILE_BYTES_MAX);
     enum err_code rc = inspect_read_file(path, &file, e);
 
-    if (rc != ERR_OK) {
-        buf_deinit(&file);
-        return rc;
-    }
-    rc = avro_reader_open(buf_span(&file), &reader, e);
     if (rc == ERR_OK) {
-        rc = inspect_avro_head(reader, args->json, &out, e);
-    }
-    if (rc == ERR_OK) {
-        rc = put_records(reader, args->json, &out, e);
+        rc = inspect_avro_show(buf_span(&file), args->json, &out, e);
+        if (rc != ERR_OK) {
+            err_wrap(e, "%s", path);
+        }
     }
     /* What was read before a failure is shown too. */
     enum err_code flushed = output_flush(&out, rc == ERR_OK ? e : NULL);
 
-    avro_reader_free(reader);
     buf_deinit(&file);
     buf_deinit(&out);
-    return rc == ERR_OK ? flushed : err_wrap(e, "%s", path);
+    return rc == ERR_OK ? flushed : rc;
 }

@@ -5,7 +5,6 @@
 #define CALVE_APP_INSPECT_INT_H
 
 #include "app/commands.h"
-#include "avro/reader.h"
 #include "model/table_def.h"
 #include "mysql/binlog_event.h"
 #include "mysql/table_map.h"
@@ -39,8 +38,12 @@ void inspect_put_plain(struct buf *out, const char *text);
 
 /* ---- Avro ---- */
 
-/* Codec, schema and metadata: text, or one line of JSON. */
-MUST_USE enum err_code inspect_avro_head(const struct avro_reader *r, bool json, struct buf *out,
+/*
+ * Appends codec, schema, metadata and records: text, or lines of JSON, the first of them for all
+ * but the records. Much is written to stdout before the end. What was appended before a failure
+ * stays.
+ */
+MUST_USE enum err_code inspect_avro_show(struct span file, bool json, struct buf *out,
                                          struct err *e);
 
 /* ---- Iceberg ---- */

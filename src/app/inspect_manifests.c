@@ -250,14 +250,14 @@ static enum err_code put_all(struct files *f, const struct iceberg_manifest_list
             put_manifest_text(&list->rows[i], out);
         }
     }
-    buf_append_str(out, json ? "],\"files\":[" : "\nfiles\n");
+    buf_append_str(out, json ? "],\"files\":[" : "\n");
     for (uint32_t i = 0; i < list->count; i++) {
         ERR_TRY(read_manifest(f, &list->rows[i], e));
     }
     if (json) {
         buf_u8(out, ']');
     } else {
-        buf_printf(out, "%llu files, %lld rows, %lld bytes\n", (unsigned long long)f->count,
+        buf_printf(out, "files: %llu, rows: %lld, bytes: %lld\n", (unsigned long long)f->count,
                    (long long)f->rows, (long long)f->bytes);
     }
     return ERR_OK;

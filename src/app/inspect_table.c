@@ -1,6 +1,8 @@
 /*
  * inspect_table.c - an Iceberg table: by its name in the catalog, its metadata file or its folder.
  */
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -16,10 +18,8 @@
 #define NAME_BYTES_MAX     256u
 
 /* The number in the name of "00003-….metadata.json" or "v3.metadata.json"; -1: it has none. */
-static int64_t metadata_version(const char *location)
+static int64_t metadata_version(const char *name)
 {
-    const char *slash = strrchr(location, '/');
-    const char *name = slash == NULL ? location : slash + 1;
     const char *digits = name[0] == 'v' ? name + 1 : name;
     uint64_t version;
 
@@ -32,56 +32,80 @@ static int64_t metadata_version(const char *location)
 }
 
 struct newest {
-    char *location;
+    char *path;
     int64_t version;
-    int64_t modified_us;
+    struct timespec modified;
 };
 
-static enum err_code take_newer(void *ctx, const struct store_entry *entry, struct err *e)
+static bool is_older(const struct timespec *a, const struct timespec *b)
 {
-    struct newest *best = ctx;
-    int64_t version = metadata_version(entry->location);
+    return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
+}
 
-    if (version < 0 || version < best->version ||
-        (version == best->version && entry->modified_us < best->modified_us)) {
+static enum err_code take_newer(struct newest *best, const char *folder, const char *name,
+                                struct err *e)
+{
+    int64_t version = metadata_version(name);
+    struct stat st;
+
+    if (version < 0 || version < best->version) {
         return ERR_OK;
     }
-    char *copy = str_dup(entry->location);
+    char *path = str_format("%s/%s", folder, name);
 
-    if (copy == NULL) {
+    if (path == NULL) {
         return err_nomem(e);
     }
-    free(best->location);
-    *best = (struct newest){copy, version, entry->modified_us};
+    if (stat(path, &st) != 0 ||
+        (version == best->version && is_older(&st.st_mtim, &best->modified))) {
+        free(path);
+        return ERR_OK;
+    }
+    free(best->path);
+    *best = (struct newest){path, version, st.st_mtim};
     return ERR_OK;
+}
+
+/* Looks at the files of one folder; one that is not there has none. */
+static enum err_code look_into(struct newest *best, const char *folder, struct err *e)
+{
+    DIR *dir = opendir(folder);
+    enum err_code rc = ERR_OK;
+
+    if (dir == NULL) {
+        return errno == ENOENT ? ERR_OK : err_set_os(e, ERR_IO, errno, "opening %s", folder);
+    }
+    for (const struct dirent *d = readdir(dir); d != NULL && rc == ERR_OK; d = readdir(dir)) {
+        rc = take_newer(best, folder, d->d_name, e);
+    }
+    (void)closedir(dir);
+    return rc;
 }
 
 /*
  * The newest metadata file of a table's folder. Without a catalog nobody knows which is current: a
  * writer that lost may have left a second one of the same number, so of those the younger counts.
  */
-static enum err_code find_newest(struct store *store, const char *folder, char **location,
-                                 struct err *e)
+static enum err_code find_newest(const char *folder, char **path, struct err *e)
 {
-    static const char *const below[] = {"/metadata/", "/"};
     struct newest best = {.version = -1};
-    enum err_code rc = ERR_OK;
+    char *metadata = str_format("%s/metadata", folder);
+    enum err_code rc = metadata == NULL ? err_nomem(e) : look_into(&best, metadata, e);
 
-    for (size_t i = 0; i < sizeof below / sizeof below[0] && rc == ERR_OK && best.location == NULL;
-         i++) {
-        char *prefix = str_format("%s%s", folder, below[i]);
-
-        rc = prefix == NULL ? err_nomem(e) : store_list(store, prefix, take_newer, &best, e);
-        free(prefix);
+    free(metadata);
+    if (rc == ERR_OK && best.path == NULL) {
+        rc = look_into(&best, folder, e);
     }
-    if (rc == ERR_OK && best.location == NULL) {
-        rc = err_set(e, ERR_NOT_FOUND, "there is no " METADATA_SUFFIX " file in it");
+    if (rc == ERR_OK && best.path == NULL) {
+        rc = err_set(e, ERR_NOT_FOUND,
+                     "it is no table's folder: neither it nor metadata in it has a file "
+                     "…" METADATA_SUFFIX);
     }
     if (rc != ERR_OK) {
-        free(best.location);
+        free(best.path);
         return rc;
     }
-    *location = best.location;
+    *path = best.path;
     return ERR_OK;
 }
 
@@ -126,7 +150,7 @@ static enum err_code load_path(struct inspected_table *t, struct err *e)
         str_starts_with(location, "file://") ? location + strlen("file://") : location;
 
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        rc = find_newest(t->store, location, &t->metadata_location, e);
+        rc = find_newest(path, &t->metadata_location, e);
         free(location);
     } else {
         t->metadata_location = location;
