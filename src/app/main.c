@@ -61,10 +61,17 @@ static enum err_code run_command(const struct cli *cli, const struct config *c, 
     return err_set(e, ERR_CONFIG, "help is no such command");
 }
 
-/* People read a plain line; what collects logs gets a log line. Never both. */
-static void report(struct log *log, const struct err *e)
+/* A command that works on until it is stopped: what it says goes to whoever collects logs. */
+static bool is_service(enum cli_command command)
 {
-    if (isatty(STDERR_FILENO) != 0) {
+    return command == CLI_COMMAND_RUN || command == CLI_COMMAND_BACKFILL ||
+           command == CLI_COMMAND_NONE;
+}
+
+/* People read a plain line; what collects logs gets a log line. Never both. */
+static void report(enum cli_command command, struct log *log, const struct err *e)
+{
+    if (!is_service(command) || isatty(STDERR_FILENO) != 0) {
         if (log->before_line != NULL) {
             log->before_line(log->before_ctx);
         }
@@ -118,7 +125,7 @@ static enum exit_status run_with_log(const struct cli *cli, const struct config 
     }
     /* A check that found something has said so. */
     if (rc != ERR_OK && rc != ERR_DIFFERENT) {
-        report(&log, &e);
+        report(cli->command, &log, &e);
     }
     log_deinit(&log);
     return status_of(rc);

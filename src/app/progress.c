@@ -71,10 +71,26 @@ static void copy_text(const struct run_progress *now, double rows_per_s, char *o
                    eta[0] == '\0' ? "" : ", left ", eta);
 }
 
-void progress_text(const struct run_progress *now, double rows_per_s, char *out, size_t out_bytes)
+static void follow_text(const struct run_progress *now, double rows_per_s, char *out,
+                        size_t out_bytes)
 {
     char lag[32] = "none yet";
+    char committed[BINLOG_FILE_BYTES + 64] = "";
 
+    if (now->lag_s >= 0) {
+        duration(lag, (uint64_t)now->lag_s);
+    }
+    if (now->committed.file[0] != '\0') {
+        (void)snprintf(committed, sizeof committed, ", in the lake up to %s:%llu",
+                       now->committed.file, (unsigned long long)now->committed.offset);
+    }
+    (void)snprintf(out, out_bytes, "following: %llu rows, %.0f rows/s, last event %s%s%s",
+                   (unsigned long long)now->rows, rows_per_s, lag, now->lag_s < 0 ? "" : " ago",
+                   committed);
+}
+
+void progress_text(const struct run_progress *now, double rows_per_s, char *out, size_t out_bytes)
+{
     switch (now->phase) {
     case RUN_PHASE_START:
         (void)snprintf(out, out_bytes, "starting");
@@ -83,15 +99,7 @@ void progress_text(const struct run_progress *now, double rows_per_s, char *out,
         copy_text(now, rows_per_s, out, out_bytes);
         return;
     case RUN_PHASE_FOLLOW:
-        if (now->lag_s >= 0) {
-            duration(lag, (uint64_t)now->lag_s);
-        }
-        (void)snprintf(out, out_bytes,
-                       "following: %llu rows, %.0f rows/s, last event %s%s, in the lake up to "
-                       "%s:%llu",
-                       (unsigned long long)now->rows, rows_per_s, lag, now->lag_s < 0 ? "" : " ago",
-                       now->committed.file[0] == '\0' ? "-" : now->committed.file,
-                       (unsigned long long)now->committed.offset);
+        follow_text(now, rows_per_s, out, out_bytes);
         return;
     case RUN_PHASE_STOP:
         (void)snprintf(out, out_bytes, "stopping");
