@@ -67,27 +67,42 @@ static const char *service_variable(struct config_loader *l, const char *name, c
     return text == NULL || text[0] == '\0' ? NULL : text;
 }
 
+/* The next of "a, b,,c"; false at the end. Names may have blanks inside. */
+static bool next_name(const char **rest, struct span *name)
+{
+    while (**rest != '\0') {
+        const char *start = *rest + strspn(*rest, ", \t");
+        size_t len = strcspn(start, ",");
+
+        *rest = start + len;
+        while (len > 0 && (start[len - 1] == ' ' || start[len - 1] == '\t')) {
+            len--;
+        }
+        *name = span_of(start, len);
+        if (len > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Every schema with every table. */
 static enum err_code put_products(struct config_loader *l, const char *schemas, const char *tables,
                                   enum config_rank rank, const char *where, struct err *e)
 {
     const struct config_setting *setting = config_find(span_str("table"));
+    struct span schema;
+    struct span table;
 
-    for (const char *s = schemas; *s != '\0'; s += strspn(s, ", ")) {
-        size_t schema_len = strcspn(s, ", ");
-
-        for (const char *t = tables; *t != '\0'; t += strspn(t, ", ")) {
-            size_t table_len = strcspn(t, ", ");
+    for (const char *s = schemas; next_name(&s, &schema);) {
+        for (const char *t = tables; next_name(&t, &table);) {
             const char *both;
 
-            if (schema_len > 0 && table_len > 0) {
-                ERR_TRY(config_text(&l->c->arena, &both, e, "%.*s.%.*s", (int)schema_len, s,
-                                    (int)table_len, t));
-                ERR_TRY(config_put(l, setting, both, rank, where, e));
-            }
-            t += table_len;
+            ERR_TRY(config_text(&l->c->arena, &both, e, "%.*s.%.*s", (int)schema.len,
+                                (const char *)schema.data, (int)table.len,
+                                (const char *)table.data));
+            ERR_TRY(config_put(l, setting, both, rank, where, e));
         }
-        s += schema_len;
     }
     return ERR_OK;
 }

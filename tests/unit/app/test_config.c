@@ -723,6 +723,13 @@ TEST(test_config__stands_in_for_the_service)
         ERR_OK);
     config_free(c);
 
+    /* Names may have blanks inside. */
+    g.variables[0] = NULL;
+    g.dotenv = "CDC_SCHEMA=' a b , c,,'\nCDC_TABLE='my table\t,x'\n";
+    c = load_ok(&g);
+    assert_setting(c, "table", "a b.my table,a b.x,c.my table,c.x", ".env:1");
+    config_free(c);
+
     g.variables[0] = "CDC_MODE=backfill";
     g.dotenv = NULL;
     c = load_ok(&g);
