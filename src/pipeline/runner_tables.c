@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "mysql/snapshot.h"
 #include "mysql/source_catalog.h"
@@ -20,16 +21,45 @@ static bool matches_any(const char *const *globs, uint32_t count, const char *na
     return false;
 }
 
-/* A name becomes a folder's. */
-static bool is_folder_name(const char *name)
+/*
+ * A name as a folder's: what a path or a location cannot hold is written as %XX, the percent sign
+ * too, so that no two names meet. Nobody decodes it: readers take locations as they are.
+ */
+static void put_folder_name(struct buf *out, const char *name)
 {
-    return strchr(name, '/') == NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+    bool dots = strcmp(name, ".") == 0 || strcmp(name, "..") == 0;
+
+    for (const char *p = name; *p != '\0'; p++) {
+        uint8_t c = (uint8_t)*p;
+
+        if (c < 0x20 || c == 0x7f || strchr("/\\#?%", c) != NULL || (dots && p == name)) {
+            buf_printf(out, "%%%02X", c);
+        } else {
+            buf_u8(out, c);
+        }
+    }
 }
 
+/* malloc'd; NULL when there is no memory. */
 static char *location_of(const struct run_options *o, const char *schema, const char *name)
 {
-    return o->compat_layout ? str_format("%s/%s/%s/%s", o->warehouse, o->connection, schema, name)
-                            : str_format("%s/%s/%s", o->warehouse, schema, name);
+    struct buf out = {0};
+    size_t len;
+
+    buf_append_str(&out, o->warehouse);
+    buf_u8(&out, '/');
+    if (o->compat_layout) {
+        buf_append_str(&out, o->connection);
+        buf_u8(&out, '/');
+    }
+    put_folder_name(&out, schema);
+    buf_u8(&out, '/');
+    put_folder_name(&out, name);
+    if (buf_cstr(&out) == NULL) {
+        buf_deinit(&out);
+        return NULL;
+    }
+    return (char *)buf_take(&out, &len);
 }
 
 static enum err_code add_table(struct runner *r, const char *schema, const char *name,
@@ -77,12 +107,6 @@ static enum err_code take_table(void *ctx, const char *schema, const char *name,
         return err_set(e, ERR_CONFIG,
                        "%s.%s is the name of calve's own watermarks table: leave the source's "
                        "table of this name out by exclude-table",
-                       schema, name);
-    }
-    if (!is_folder_name(schema) || !is_folder_name(name)) {
-        return err_set(e, ERR_UNSUPPORTED,
-                       "the name of %s.%s cannot be that of a folder: leave it out by "
-                       "exclude-table",
                        schema, name);
     }
     return add_table(r, schema, name, e);

@@ -8,7 +8,6 @@ import json
 import pathlib
 import re
 import sqlite3
-import urllib.parse
 
 import duckdb
 import pyarrow.compute as pc
@@ -25,10 +24,8 @@ Change = collections.namedtuple(
 
 
 def local_path(location):
-    """file:///a/b and file:/a/b and /a/b to a path."""
-    if location.startswith("file:"):
-        location = urllib.parse.unquote(urllib.parse.urlparse(location).path)
-    return pathlib.Path(location)
+    """file:///a/b and file:/a/b and /a/b to a path. Nothing in it is encoded, as PyIceberg has it."""
+    return pathlib.Path(re.sub("^file:(//(?=/))?", "", location))
 
 
 def read_parquet(path):

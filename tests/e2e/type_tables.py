@@ -351,7 +351,7 @@ def wide(count, options="", null_only=False):
 
 def odd_names():
     names = ["it's", 'quo"te', "back\\slash", "tick`", "日本", "a b", "select", "Ünï🧊"[:3], "new\nline", "x,y", "{}"]
-    return Table("odd names", [Column(n, "INT", [str(i)]) for i, n in enumerate(names)])
+    return Table("odd/na#mes? 100%", [Column(n, "INT", [str(i)]) for i, n in enumerate(names)])
 
 
 def mixed_wide():
