@@ -22,6 +22,23 @@ static enum err_code append_new(json_t *array, json_t *value, struct err *e)
     return json_array_append_new(array, value) == 0 ? ERR_OK : err_nomem(e);
 }
 
+/* A new object with the same members; json_copy() forgets those that it has no memory for. */
+static json_t *copy_object(json_t *from)
+{
+    json_t *to = json_object();
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(from, key, value)
+    {
+        if (json_object_set(to, key, value) != 0) {
+            json_decref(to);
+            return NULL;
+        }
+    }
+    return to;
+}
+
 static enum err_code put_number(json_t *summary, const char *key, int64_t v, struct err *e)
 {
     char text[24];
@@ -236,13 +253,13 @@ static enum err_code next_snapshot_log(const struct commit *c, json_t *root, con
 static enum err_code next_refs(const struct commit *c, json_t *root, struct err *e)
 {
     json_t *was = json_object_get(root, "refs");
-    json_t *refs = json_is_object(was) ? json_copy(was) : json_object();
+    json_t *refs = json_is_object(was) ? copy_object(was) : json_object();
 
     ERR_TRY(set_new(root, "refs", refs, e));
     json_t *was_main = json_object_get(refs, "main");
     /* What somebody set about keeping snapshots of main stays. */
     json_t *main_ref = json_is_object(was_main)
-                           ? json_copy(was_main)
+                           ? copy_object(was_main)
                            : json_pack("{s:i, s:s}", "snapshot-id", 0, "type", "branch");
 
     ERR_TRY(set_new(refs, "main", main_ref, e));
@@ -291,7 +308,7 @@ static enum err_code next_properties(const struct commit *c, json_t *root, struc
     }
     ERR_TRY(check_text(change->properties, change->property_count, "table property", e));
     json_t *was = json_object_get(root, "properties");
-    json_t *properties = json_is_object(was) ? json_copy(was) : json_object();
+    json_t *properties = json_is_object(was) ? copy_object(was) : json_object();
 
     ERR_TRY(set_new(root, "properties", properties, e));
     for (uint32_t i = 0; i < change->property_count; i++) {
@@ -361,7 +378,7 @@ static enum err_code change_root(struct commit *c, json_t *root, const struct ex
 
 enum err_code commit_make_next(struct commit *c, const struct expiry *x, struct err *e)
 {
-    json_t *root = json_copy(c->base->root);
+    json_t *root = copy_object(c->base->root);
 
     if (root == NULL) {
         return err_nomem(e);

@@ -381,6 +381,342 @@ TEST(test_commit__lists_live_files)
     lake_close(&l);
 }
 
+/* Whatever call of the store fails, the attempt fails too and leaves nothing behind. */
+TEST(test_commit__leaves_nothing_behind_when_the_store_fails)
+{
+    static const struct iceberg_property merging[] = {{"commit.manifest.min-count-to-merge", "2"}};
+    static const enum fake_store_op ops[] = {FAKE_STORE_PUT, FAKE_STORE_GET};
+    struct iceberg_attempt *a;
+    struct lake l;
+    unsigned failures = 0;
+
+    lake_open(&l, true, merging, 1);
+    (void)lake_add(&l, 1, 1, false);
+    struct iceberg_data_file *file = lake_file(&l, 1, 1);
+    size_t objects = fake_store_count(l.store, "");
+
+    for (unsigned i = 0; i < 4; i++) {
+        const struct iceberg_change change = {
+            .added = &file, .added_count = 1, .replace_all = i >= 2, .retention = l.retention};
+
+        for (unsigned nth = 1;; nth++) {
+            struct err e = {0};
+
+            fake_store_fail(l.store, &(struct fake_failure){.op = ops[i % 2],
+                                                            .nth = nth,
+                                                            .code = ERR_IO,
+                                                            .retryable = true,
+                                                            .done = i % 2 == 0});
+            enum err_code rc = lake_prepare(&l, &change, &a, &e);
+
+            if (rc == ERR_OK) {
+                break;
+            }
+            failures++;
+            assert_int_equal(rc, ERR_IO);
+            assert_true(e.retryable);
+            assert_true(fake_store_failed(l.store, ops[i % 2]));
+            assert_u64_eq(fake_store_count(l.store, ""), objects);
+        }
+        struct err e = {0};
+
+        fake_store_fail_at(l.store, ops[i % 2], 0, ERR_OK);
+        assert_true(a->written.count > 0);
+        assert_ok(iceberg_attempt_undo(a, l.store, &e), &e);
+        assert_u64_eq(a->written.count, 0);
+        iceberg_attempt_free(a);
+        assert_u64_eq(fake_store_count(l.store, ""), objects);
+    }
+    /* Two writes and two reads each: manifest and list. */
+    assert_u64_eq(failures, 8);
+    iceberg_data_file_free(file);
+    lake_close(&l);
+}
+
+TEST(test_commit__needs_the_list_it_builds_on)
+{
+    struct iceberg_attempt *a;
+    struct snapshot_view s;
+    struct err e = {0};
+    struct lake l;
+
+    lake_open(&l, true, NULL, 0);
+    (void)lake_add(&l, 1, 1, false);
+    assert_true(metadata_snapshot(l.metadata, iceberg_metadata_snapshot_id(l.metadata), &s));
+    assert_ok(store_remove(l.store, s.manifest_list, &e), &e);
+    struct iceberg_data_file *file = lake_file(&l, 1, 1);
+
+    assert_err(lake_prepare(&l, &(struct iceberg_change){.added = &file, .added_count = 1}, &a, &e),
+               ERR_NOT_FOUND, &e);
+    assert_non_null(strstr(e.msg, s.manifest_list));
+    /* Properties need no list. */
+    assert_ok(lake_prepare(&l, &(struct iceberg_change){.added_count = 0}, &a, &e), &e);
+    iceberg_attempt_free(a);
+    iceberg_attempt_free(NULL);
+    iceberg_data_file_free(file);
+    lake_close(&l);
+}
+
+TEST(test_commit__removes_the_rest_when_one_removal_fails)
+{
+    struct iceberg_attempt *a;
+    struct err e = {0};
+    struct lake l;
+
+    lake_open(&l, true, clean_properties, 2);
+    l.retention = (struct iceberg_retention){1, 1};
+    for (int i = 0; i < 6; i++) {
+        l.now_ms += 10;
+        (void)lake_add(&l, 1, 1, true);
+    }
+    struct iceberg_data_file *file = lake_file(&l, 1, 1);
+
+    l.now_ms += 10;
+    assert_ok(lake_prepare(&l,
+                           &(struct iceberg_change){.added = &file,
+                                                    .added_count = 1,
+                                                    .replace_all = true,
+                                                    .retention = l.retention},
+                           &a, &e),
+              &e);
+    uint32_t count = a->expired.count;
+
+    assert_true(count >= 4);
+    lake_swap(&l, a->next);
+    fake_store_fail_at(l.store, FAKE_STORE_REMOVE, 2, ERR_IO);
+    assert_err(iceberg_attempt_clean(a, l.store, &e), ERR_IO, &e);
+    assert_u64_eq(fake_store_calls(l.store, FAKE_STORE_REMOVE) % count, 0);
+    assert_u64_eq(a->expired.count, 1);
+    assert_non_null(strstr(e.msg, a->expired.items[0]));
+    assert_true(fake_store_has(l.store, a->expired.items[0]));
+    assert_ok(iceberg_attempt_clean(a, l.store, &e), &e);
+    lake_check(&l);
+    iceberg_attempt_free(a);
+    iceberg_data_file_free(file);
+    lake_close(&l);
+}
+
+TEST(test_commit__carries_on_what_it_does_not_know)
+{
+    struct lake l;
+
+    lake_open(&l, true, NULL, 0);
+    (void)lake_add(&l, 1, 1, false);
+    json_t *root = json_deep_copy(l.metadata->root);
+    json_t *main_ref = json_object_get(json_object_get(root, "refs"), "main");
+    struct iceberg_metadata *m;
+    struct err e = {0};
+
+    (void)json_object_set_new(root, "next-thing", json_pack("{s:[i]}", "a", 1));
+    (void)json_object_set_new(json_array_get(json_object_get(root, "snapshots"), 0), "key-id",
+                              json_string("k"));
+    (void)json_object_set_new(main_ref, "min-snapshots-to-keep", json_integer(7));
+    assert_ok(metadata_wrap(root, &m, &e), &e);
+    lake_swap(&l, m);
+    iceberg_metadata_free(m);
+    (void)lake_add(&l, 1, 1, false);
+    assert_i64_eq(json_integer_value(json_array_get(
+                      json_object_get(json_object_get(l.metadata->root, "next-thing"), "a"), 0)),
+                  1);
+    assert_string_equal(
+        json_string_value(json_object_get(
+            json_array_get(json_object_get(l.metadata->root, "snapshots"), 0), "key-id")),
+        "k");
+    main_ref = json_object_get(json_object_get(l.metadata->root, "refs"), "main");
+    assert_i64_eq(json_integer_value(json_object_get(main_ref, "min-snapshots-to-keep")), 7);
+    assert_i64_eq(json_integer_value(json_object_get(main_ref, "snapshot-id")),
+                  iceberg_metadata_snapshot_id(l.metadata));
+    lake_close(&l);
+}
+
+/* A summary cannot say what is not so; where a total is unknown none is made up. */
+TEST(test_commit__keeps_its_own_word_in_the_summary)
+{
+    static const struct iceberg_property summary[] = {
+        {"operation", "replace"}, {"calve.lineage", "1 1 1 1"}, {"mine", "yes"}};
+    struct lake l;
+    struct err e = {0};
+
+    lake_open(&l, true, NULL, 0);
+    (void)lake_add(&l, 1, 1, false);
+    json_t *root = json_deep_copy(l.metadata->root);
+    json_t *first =
+        json_object_get(json_array_get(json_object_get(root, "snapshots"), 0), "summary");
+    struct iceberg_metadata *m;
+
+    (void)json_object_del(first, "total-records");
+    (void)json_object_set_new(first, "total-data-files", json_string("many"));
+    (void)json_object_set_new(first, "total-files-size", json_string("9223372036854775807"));
+    assert_ok(metadata_wrap(root, &m, &e), &e);
+    lake_swap(&l, m);
+    iceberg_metadata_free(m);
+    struct iceberg_data_file *file = lake_file(&l, 1, 1);
+
+    (void)lake_commit(&l, &(struct iceberg_change){.added = &file,
+                                                   .added_count = 1,
+                                                   .summary = summary,
+                                                   .summary_count = 3,
+                                                   .retention = l.retention});
+    iceberg_data_file_free(file);
+    assert_string_equal(lake_summary(&l, "operation"), "append");
+    assert_string_equal(lake_summary(&l, "calve.lineage"), "2 1 1 1");
+    assert_string_equal(lake_summary(&l, "mine"), "yes");
+    assert_string_equal(lake_summary(&l, "total-records"), "(none)");
+    assert_string_equal(lake_summary(&l, "total-data-files"), "(none)");
+    assert_string_equal(lake_summary(&l, "total-files-size"), "(none)");
+    assert_string_equal(lake_summary(&l, "total-delete-files"), "0");
+    lake_close(&l);
+}
+
+/* Two attempts on the same base share no name, and either can win. */
+TEST(test_commit__makes_attempts_that_do_not_meet)
+{
+    struct iceberg_attempt *a[2];
+    struct err e = {0};
+    struct lake l;
+
+    lake_open(&l, true, clean_properties, 2);
+    (void)lake_add(&l, 1, 1, false);
+    struct iceberg_data_file *file = lake_file(&l, 1, 1);
+
+    for (int i = 0; i < 2; i++) {
+        assert_ok(lake_prepare(&l,
+                               &(struct iceberg_change){
+                                   .added = &file, .added_count = 1, .retention = l.retention},
+                               &a[i], &e),
+                  &e);
+    }
+    assert_true(a[0]->snapshot_id != a[1]->snapshot_id);
+    lake_swap(&l, a[1]->next);
+    assert_ok(iceberg_attempt_undo(a[0], l.store, &e), &e);
+    assert_ok(iceberg_attempt_clean(a[1], l.store, &e), &e);
+    lake_check(&l);
+    iceberg_attempt_free(a[0]);
+    iceberg_attempt_free(a[1]);
+    iceberg_data_file_free(file);
+    lake_close(&l);
+}
+
+/* Appends with a merge, an overwrite, and properties; with snapshots to expire and to clean up. */
+TEST(test_commit__survives_lack_of_memory)
+{
+    static const struct iceberg_property merging[] = {
+        {"commit.manifest.min-count-to-merge", "2"},
+        {"write.metadata.delete-after-commit.enabled", "true"},
+        {"write.metadata.previous-versions-max", "1"}};
+    struct lake l;
+
+    lake_open(&l, true, merging, 3);
+    l.retention = (struct iceberg_retention){1, 1};
+    for (int i = 0; i < 3; i++) {
+        l.now_ms += 10;
+        (void)lake_add(&l, 1, 1, i == 1);
+    }
+    struct iceberg_data_file *file = lake_file(&l, 1, 1);
+    size_t objects = fake_store_count(l.store, "");
+
+    l.now_ms += 10;
+    for (int round = 0; round < 3; round++) {
+        const struct iceberg_change change = {
+            .added = &file,
+            .added_count = round == 2 ? 0 : 1,
+            .replace_all = round == 1,
+            .summary = clean_properties,
+            .summary_count = 1,
+            .properties = clean_properties,
+            .property_count = 1,
+            .retention = l.retention,
+        };
+
+        TORTURE(nth)
+        {
+            struct iceberg_attempt *a = NULL;
+            struct iceberg_data_file **files = NULL;
+            uint32_t count = 0;
+            struct err e = {0};
+            enum err_code rc = lake_prepare(&l, &change, &a, &e);
+
+            if (rc == ERR_OK) {
+                rc = iceberg_live_files(l.store, a->next, iceberg_metadata_snapshot_id(a->next),
+                                        &files, &count, &e);
+            }
+            assert_true(rc == ERR_OK || rc == ERR_NOMEM);
+            for (uint32_t i = 0; i < count; i++) {
+                iceberg_data_file_free(files[i]);
+            }
+            free(files);
+            torture_fail_at(0);
+            if (a != NULL) {
+                assert_u64_eq(a->cleanup_skipped, 0);
+                assert_ok(iceberg_attempt_undo(a, l.store, &e), &e);
+            }
+            iceberg_attempt_free(a);
+            assert_u64_eq(fake_store_count(l.store, ""), objects);
+        }
+    }
+    iceberg_data_file_free(file);
+    lake_close(&l);
+}
+
+/* The JSON library's parser does not survive a lack of memory; what makes documents must. */
+TEST(test_commit__makes_documents_without_memory)
+{
+    struct lake l;
+
+    lake_open(&l, true, clean_properties, 2);
+    for (int i = 0; i < 8; i++) {
+        l.now_ms += 10;
+        (void)lake_add(&l, 1, 1, false);
+    }
+    const struct iceberg_change change = {
+        .summary = clean_properties,
+        .summary_count = 2,
+        .properties = clean_properties,
+        .property_count = 2,
+        .retention = {1, 2},
+    };
+    const struct iceberg_attempt_options options = {
+        .store = l.store,
+        .rand = &l.rand,
+        .base_location = l.location,
+        .base = l.metadata,
+        .change = &change,
+    };
+
+    json_set_alloc_funcs(malloc, free);
+    TORTURE(nth)
+    {
+        struct iceberg_attempt a = {0};
+        struct commit c = {
+            .options = &options,
+            .base = l.metadata,
+            .attempt = &a,
+            .snapshot_id = 5,
+            .sequence_number = 9,
+            .now_ms = l.now_ms + 10,
+            .has_parent = true,
+            .manifest_list = "list",
+            .added = {1, 2, 3},
+        };
+        struct expiry x = {0};
+        struct err e = {0};
+
+        assert_true(
+            metadata_snapshot(l.metadata, iceberg_metadata_snapshot_id(l.metadata), &c.parent));
+        enum err_code rc = expiry_choose(l.metadata, &change.retention, c.now_ms, true, &x, &e);
+
+        if (rc == ERR_OK) {
+            rc = commit_make_next(&c, &x, &e);
+        }
+        assert_true(rc == ERR_NOMEM || rc == ERR_OK);
+        assert_true(rc != ERR_OK || iceberg_metadata_snapshot_count(a.next) == 2);
+        expiry_deinit(&x);
+        iceberg_metadata_free(a.next);
+        locations_deinit(&a.expired);
+    }
+    lake_close(&l);
+}
+
 TEST_MAIN(test_case(test_commit__appends_a_first_snapshot),
           test_case(test_commit__appends_in_front_of_what_is_there),
           test_case(test_commit__replaces_everything),
@@ -388,4 +724,12 @@ TEST_MAIN(test_case(test_commit__appends_a_first_snapshot),
           test_case(test_commit__sets_properties_without_a_snapshot),
           test_case(test_commit__removes_metadata_files_that_left_the_log),
           test_case(test_commit__never_goes_back_in_time),
-          test_case(test_commit__merges_small_manifests), test_case(test_commit__lists_live_files))
+          test_case(test_commit__merges_small_manifests), test_case(test_commit__lists_live_files),
+          test_case(test_commit__leaves_nothing_behind_when_the_store_fails),
+          test_case(test_commit__needs_the_list_it_builds_on),
+          test_case(test_commit__removes_the_rest_when_one_removal_fails),
+          test_case(test_commit__carries_on_what_it_does_not_know),
+          test_case(test_commit__keeps_its_own_word_in_the_summary),
+          test_case(test_commit__makes_attempts_that_do_not_meet),
+          test_case(test_commit__survives_lack_of_memory),
+          test_case(test_commit__makes_documents_without_memory))
