@@ -33,7 +33,7 @@ struct column_writer {
     uint32_t page_count;
     struct parquet_chunk chunk; /* counts; offsets come at the end */
     struct column_range range;
-    bool all_pages_known; /* no page of only NaN: a column index can be written */
+    bool all_pages_known; /* each page of values has bounds: a column index can be written */
 
     /* The file. */
     struct parquet_column_metrics metrics; /* counts; bounds come from file_range */

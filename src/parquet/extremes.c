@@ -98,6 +98,12 @@ static uint64_t prefix_of(struct span v)
     return __builtin_bswap64(p);
 }
 
+/* Orders values whose prefixes are equal: short ones differ at most in zeros at their ends. */
+static int compare_rest(struct span a, struct span b)
+{
+    return a.len <= 8 && b.len <= 8 ? (a.len > b.len) - (a.len < b.len) : compare_bytes(a, b);
+}
+
 static void find_bytes(const struct column *c, struct extremes *x)
 {
     x->min = x->max = column_bytes_at(c, 0);
@@ -108,11 +114,11 @@ static void find_bytes(const struct column *c, struct extremes *x)
         struct span v = column_bytes_at(c, i);
         uint64_t p = prefix_of(v);
 
-        if (p < least || (p == least && compare_bytes(v, x->min) < 0)) {
+        if (p < least || (p == least && compare_rest(v, x->min) < 0)) {
             x->min = v;
             least = p;
         }
-        if (p > greatest || (p == greatest && compare_bytes(v, x->max) > 0)) {
+        if (p > greatest || (p == greatest && compare_rest(v, x->max) > 0)) {
             x->max = v;
             greatest = p;
         }

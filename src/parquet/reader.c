@@ -205,7 +205,7 @@ enum err_code parquet_reader_read(struct parquet_reader *r, uint32_t row_group, 
         value_reader_start(&r->values, c, (uint64_t)chunk->value_count, bytes_max, out, e);
 
     if (rc == ERR_OK) {
-        r->pages.page_bytes_max = bytes_max;
+        r->pages.page_bytes_max = bytes_max < INT32_MAX ? bytes_max : INT32_MAX;
         page_reader_start(&r->pages, chunk);
         rc = read_pages(r, chunk, e);
     }
