@@ -73,7 +73,7 @@ static bool put_integer(const char *type, struct span bytes, struct buf *out)
     }
     int64_t v = little_endian(bytes);
 
-    if (strcmp(type, "date") == 0) {
+    if (strcmp(type, "date") == 0 && bytes.len == 4) {
         inspect_put_date(out, v);
     } else if (strcmp(type, "timestamp") == 0 || strcmp(type, "timestamptz") == 0) {
         inspect_put_timestamp(out, v, type[strlen("timestamp")] != '\0');

@@ -13,8 +13,8 @@ struct files {
     struct inspected_table *t;
     const struct inspected_columns *columns;
     uint64_t count;
-    int64_t rows;
-    int64_t bytes;
+    uint64_t rows; /* numbers from outside: they may wrap around */
+    uint64_t bytes;
 };
 
 static const char *content_name(enum iceberg_file_content content)
@@ -172,8 +172,8 @@ static enum err_code on_entry(void *ctx, const struct iceberg_manifest_entry *en
     }
     put_entry(f, entry);
     f->count++;
-    f->rows += entry->content == ICEBERG_FILE_DATA ? entry->file->record_count : 0;
-    f->bytes += entry->file->file_bytes;
+    f->rows += entry->content == ICEBERG_FILE_DATA ? (uint64_t)entry->file->record_count : 0;
+    f->bytes += (uint64_t)entry->file->file_bytes;
     return f->t->out.len < FLUSH_BYTES && f->t->out.failed == ERR_OK ? ERR_OK
                                                                      : output_flush(&f->t->out, e);
 }
@@ -257,8 +257,8 @@ static enum err_code put_all(struct files *f, const struct iceberg_manifest_list
     if (json) {
         buf_u8(out, ']');
     } else {
-        buf_printf(out, "files: %llu, rows: %lld, bytes: %lld\n", (unsigned long long)f->count,
-                   (long long)f->rows, (long long)f->bytes);
+        buf_printf(out, "files: %llu, rows: %llu, bytes: %llu\n", (unsigned long long)f->count,
+                   (unsigned long long)f->rows, (unsigned long long)f->bytes);
     }
     return ERR_OK;
 }

@@ -255,7 +255,7 @@ static void put_head(struct inspected_table *t)
     put_line(out, "uuid", iceberg_metadata_uuid(t->metadata));
     buf_printf(out, "%-12s %lld\n", "format", (long long)int_of(t->doc, "format-version"));
     buf_printf(out, "%-12s ", "updated");
-    output_put_time(out, iceberg_metadata_last_updated_ms(t->metadata) * 1000);
+    output_put_time_ms(out, iceberg_metadata_last_updated_ms(t->metadata));
     if (snapshot_id < 0) {
         buf_printf(out, "\n%-12s none\n", "snapshot");
     } else {
@@ -436,7 +436,7 @@ static void add_snapshot(struct output_table *table, const json_t *snapshot, boo
     buf_printf(&cell, "%s%lld", current ? "* " : "  ", (long long)int_of(snapshot, "snapshot-id"));
     output_table_add(table, buf_cstr(&cell));
     buf_reset(&cell);
-    output_put_time(&cell, int_of(snapshot, "timestamp-ms") * 1000);
+    output_put_time_ms(&cell, int_of(snapshot, "timestamp-ms"));
     output_table_add(table, buf_cstr(&cell));
     buf_reset(&cell);
     inspect_put_plain(&cell, operation == NULL ? "" : operation);

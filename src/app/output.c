@@ -18,19 +18,24 @@ enum err_code output_flush(struct buf *out, struct err *e)
     return ERR_OK;
 }
 
-void output_put_time(struct buf *out, int64_t us)
+void output_put_time_ms(struct buf *out, int64_t ms)
 {
-    int64_t seconds = us / 1000000 - (us % 1000000 < 0 ? 1 : 0);
-    time_t time = (time_t)seconds;
+    int64_t rest = ms % 1000;
+    time_t seconds = (time_t)(ms / 1000 - (rest < 0 ? 1 : 0));
     struct tm tm;
     char text[32];
 
-    if (gmtime_r(&time, &tm) == NULL ||
+    if (gmtime_r(&seconds, &tm) == NULL ||
         strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm) == 0) {
         buf_append_str(out, "?");
         return;
     }
-    buf_printf(out, "%s.%03dZ", text, (int)((us - seconds * 1000000) / 1000));
+    buf_printf(out, "%s.%03dZ", text, (int)(rest < 0 ? rest + 1000 : rest));
+}
+
+void output_put_time(struct buf *out, int64_t us)
+{
+    output_put_time_ms(out, us / 1000 - (us % 1000 < 0 ? 1 : 0));
 }
 
 void output_table_add(struct output_table *t, const char *text)

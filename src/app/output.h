@@ -14,6 +14,9 @@ MUST_USE enum err_code output_flush(struct buf *out, struct err *e);
 /* Appends microseconds since the epoch as "2026-01-02T03:04:05.678Z". */
 void output_put_time(struct buf *out, int64_t us);
 
+/* The same from milliseconds; "?" for a time that no calendar has. */
+void output_put_time_ms(struct buf *out, int64_t ms);
+
 /* Rows of texts with aligned columns, the header first. Texts are copied. */
 struct output_table {
     const char *const *headers;

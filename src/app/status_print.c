@@ -102,7 +102,7 @@ static void add_table(const struct status_report *r, const struct status_table *
     add_number(table, t->has_rows, t->rows);
     add_number(table, t->committed_ms != 0, t->snapshots);
     if (t->committed_ms != 0) {
-        output_put_time(&cell, t->committed_ms * 1000);
+        output_put_time_ms(&cell, t->committed_ms);
     }
     add_cell(table, &cell);
     if (t->position.file[0] != '\0') {
@@ -180,15 +180,15 @@ static void put_position_or_null(struct buf *out, const char *key, const char *f
     buf_printf(out, ",\"pos\":%llu}", (unsigned long long)offset);
 }
 
-static void put_time_or_null(struct buf *out, const char *key, int64_t us)
+static void put_time_or_null(struct buf *out, const char *key, int64_t ms)
 {
     put_key(out, key);
-    if (us == 0) {
+    if (ms == 0) {
         buf_append_str(out, "null");
         return;
     }
     buf_u8(out, '"');
-    output_put_time(out, us);
+    output_put_time_ms(out, ms);
     buf_u8(out, '"');
 }
 
@@ -206,8 +206,8 @@ static void put_table_json(const struct status_report *r, const struct status_ta
     put_number_or_null(out, "lag_bytes", t->lag_bytes >= 0, (uint64_t)t->lag_bytes);
     put_number_or_null(out, "rows", t->has_rows, t->rows);
     put_number_or_null(out, "snapshots", t->committed_ms != 0, t->snapshots);
-    put_time_or_null(out, "committed", t->committed_ms * 1000);
-    put_time_or_null(out, "cut", t->cut_us);
+    put_time_or_null(out, "committed", t->committed_ms);
+    put_time_or_null(out, "cut", t->cut_us / 1000);
     put_position_or_null(out, "watermark", t->position.file, t->position.offset);
     put_text_or_null(out, "gtids", t->gtids);
     put_text_or_null(out, "source", t->source);

@@ -21,6 +21,7 @@ TEST(test_inspect_bound__shows_every_type)
         {"double", "000000000000f87f", "null"},
         {"date", "2e510000", "\"2026-11-25\""},
         {"date", "ffffffff", "\"1969-12-31\""},
+        {"date", "ffffffffffffff7f", "9223372036854775807"}, /* none, but to be seen */
         {"time", "40420f0000000000", "\"00:00:01.000000\""},
         {"time", "ffffffffffffffff", "-1"}, /* none, but to be seen */
         {"timestamp", "0000000000000000", "\"1970-01-01T00:00:00.000000\""},

@@ -23,6 +23,30 @@ TEST(test_output__prints_times_in_utc)
     }
 }
 
+TEST(test_output__prints_times_that_no_clock_shows)
+{
+    static const struct {
+        int64_t ms;
+        const char *want;
+    } cases[] = {
+        {-1, "1969-12-31T23:59:59.999Z"},
+        {253402300799999, "9999-12-31T23:59:59.999Z"},
+        {INT64_MAX, "292278994-08-17T07:12:55.807Z"},
+        {INT64_MIN, "-292275055-05-16T16:47:04.192Z"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf out = {0};
+
+        output_put_time_ms(&out, cases[i].ms);
+        assert_text_eq(buf_span(&out), cases[i].want);
+        buf_reset(&out);
+        output_put_time(&out, cases[i].ms);
+        assert_true(out.len > 0);
+        buf_deinit(&out);
+    }
+}
+
 TEST(test_output__aligns_tables)
 {
     static const char *const headers[] = {"NAME", "N"};
@@ -63,5 +87,6 @@ TEST(test_output__survives_lack_of_memory)
     }
 }
 
-TEST_MAIN(test_case(test_output__prints_times_in_utc), test_case(test_output__aligns_tables),
-          test_case(test_output__survives_lack_of_memory))
+TEST_MAIN(test_case(test_output__prints_times_in_utc),
+          test_case(test_output__prints_times_that_no_clock_shows),
+          test_case(test_output__aligns_tables), test_case(test_output__survives_lack_of_memory))
