@@ -263,10 +263,12 @@ bool str_is_utf8(struct span text)
             uint64_t word;
 
             memcpy(&word, text.data + i, sizeof word);
-            if ((word & 0x8080808080808080u) == 0) {
+            word &= 0x8080808080808080u;
+            if (word == 0) {
                 i += 8;
                 continue;
             }
+            i += (size_t)__builtin_ctzll(word) / 8;
         }
         size_t len = str_utf8_char(span_of(text.data + i, text.len - i));
 
