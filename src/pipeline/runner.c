@@ -37,11 +37,10 @@ static void show_progress(struct runner *r)
     r->options.progress(r->options.progress_ctx, &p);
 }
 
-bool runner_poll(struct runner *r)
+static bool goes_on(struct runner *r)
 {
     const struct run_options *o = &r->options;
 
-    clock_sleep_us(&r->run.clock, POLL_US);
     if (o->stop_requested != NULL && o->stop_requested(o->stop_ctx) &&
         !atomic_load(&r->run.stopping)) {
         atomic_store(&r->run.stop_us, clock_mono_us(&r->run.clock));
@@ -52,6 +51,12 @@ bool runner_poll(struct runner *r)
         show_progress(r);
     }
     return !atomic_load(&r->run.stopping) && !run_failed(&r->run);
+}
+
+bool runner_poll(struct runner *r)
+{
+    clock_sleep_us(&r->run.clock, POLL_US);
+    return goes_on(r);
 }
 
 /* Stable per connection and server id: a new dump then ends an old one that still hangs. */
@@ -93,20 +98,15 @@ static void deinit(struct runner *r)
     (void)pthread_mutex_destroy(&r->run.catalog_mutex);
 }
 
-static bool is_stopping(struct runner *r)
-{
-    return !runner_poll(r);
-}
-
 static enum err_code run_phases(struct runner *r, struct err *e)
 {
     ERR_TRY(runner_find_tables(r, e));
     ERR_TRY(runner_load_states(r, e));
-    if (is_stopping(r)) {
+    if (!goes_on(r)) {
         return ERR_OK;
     }
     ERR_TRY(runner_copy(r, e));
-    if (r->options.backfill_only || is_stopping(r)) {
+    if (r->options.backfill_only || !goes_on(r)) {
         return ERR_OK;
     }
     ERR_TRY(runner_start_new_tables(r, e));

@@ -36,7 +36,7 @@ MUST_USE enum err_code runner_start_new_tables(struct runner *r, struct err *e);
 /* Follows until the end of the run. */
 MUST_USE enum err_code runner_follow(struct runner *r, struct err *e);
 
-/* Looks at stop requests and shows progress. False when the run is ending. */
+/* Waits a little, looks at stop requests and shows progress. False when the run is ending. */
 bool runner_poll(struct runner *r);
 
 /* Starts what on_fail is to wake; NULL ends it. */
