@@ -398,9 +398,8 @@ static enum err_code load(struct mysql_conn *c, const char *schema, struct loadi
     struct buf keys = {0};
 
     ERR_TRY(check_table(c, schema, l->table, e));
-    l->def->generated_unlogged =
-        mysql_conn_server(c)->is_mariadb &&
-        mysql_conn_server(c)->version_number >= MARIADB_UNLOGGED_GENERATED;
+    l->def->generated_unlogged = mysql_conn_server(c)->is_mariadb &&
+                                 mysql_conn_server(c)->version_number >= MARIADB_UNLOGGED_GENERATED;
     buf_append_str(&columns, columns_sql);
     append_where(&columns, schema, l->table);
     buf_append_str(&columns, " ORDER BY ORDINAL_POSITION");

@@ -211,44 +211,52 @@ static enum err_code on_gtid(struct follow *f, const struct binlog_event *ev, st
     return ERR_OK;
 }
 
-/* A table that a statement touches, looked up among those that are followed. */
-struct touch_search {
-    const struct follow *f;
-    struct followed_table *hit;
-};
-
+/*
+ * Marks a table that a statement touches, among those that are followed. "" stands for a name that
+ * cannot be told: any may be meant.
+ */
 static void note_touch(void *ctx, const char *schema, const char *table)
 {
-    struct touch_search *s = ctx;
+    const struct follow *f = ctx;
 
-    for (uint32_t i = 0; s->hit == NULL && i < s->f->options.table_count; i++) {
-        struct followed_table *t = s->f->options.tables[i];
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        struct followed_table *t = f->options.tables[i];
 
         /* Without regard to case: stopping once too often beats going on once too often. */
-        if (str_ieq(t->schema, schema) && (table[0] == '\0' || str_ieq(t->name, table))) {
-            s->hit = t;
+        if ((schema[0] == '\0' || str_ieq(t->schema, schema)) &&
+            (table[0] == '\0' || str_ieq(t->name, table))) {
+            t->source.touched = true;
         }
     }
 }
 
-static struct followed_table *touched_table(const struct follow *f, const struct binlog_query *q,
-                                            enum statement_kind kind)
+/*
+ * Rows may also be written through a view, a trigger or a function of the schema, so its name is
+ * enough. But for a DELETE: a server that starts empties its MEMORY tables by one.
+ */
+static bool may_write(const struct followed_table *t, const struct binlog_query *q,
+                      const char *schema, bool ansi)
 {
-    struct touch_search search = {.f = f};
+    bool is_delete = q->sql.len >= 6 && span_ieq_str(span_of(q->sql.data, 6), "DELETE");
+
+    return (!is_delete && str_ieq(t->schema, schema)) || statement_mentions(q->sql, ansi, t->name);
+}
+
+/* Sets `touched` of every followed table. */
+static void find_touched(struct follow *f, const struct binlog_query *q, enum statement_kind kind)
+{
     bool ansi = (q->sql_mode & SQL_MODE_ANSI_QUOTES) != 0;
     char schema[256];
 
     (void)snprintf(schema, sizeof schema, "%.*s", (int)q->schema.len, (const char *)q->schema.data);
-    if (kind == STATEMENT_DDL) {
-        statement_touched(q->sql, ansi, schema, note_touch, &search);
-        return search.hit;
-    }
     for (uint32_t i = 0; i < f->options.table_count; i++) {
-        if (statement_mentions(q->sql, ansi, f->options.tables[i]->name)) {
-            return f->options.tables[i];
-        }
+        struct followed_table *t = f->options.tables[i];
+
+        t->source.touched = kind == STATEMENT_DML && may_write(t, q, schema, ansi);
     }
-    return NULL;
+    if (kind == STATEMENT_DDL) {
+        statement_touched(q->sql, ansi, schema, note_touch, f);
+    }
 }
 
 static bool is_accepted(const struct follow *f, const struct binlog_position *at)
@@ -293,17 +301,9 @@ static enum err_code adopt_definition(struct follow *f, struct followed_table *t
     return ERR_OK;
 }
 
-static enum err_code on_ddl(struct follow *f, const struct binlog_event *ev,
-                            const struct binlog_query *q, struct err *e)
+static enum err_code refuse_ddl(const struct followed_table *t, const struct binlog_event *ev,
+                                const struct binlog_query *q, struct err *e)
 {
-    struct followed_table *t = touched_table(f, q, STATEMENT_DDL);
-
-    if (t == NULL || is_in_table(f, t, ev)) {
-        return ERR_OK;
-    }
-    if (is_accepted(f, &ev->end)) {
-        return adopt_definition(f, t, e);
-    }
     int shown = q->sql.len > SQL_SHOWN ? SQL_SHOWN : (int)q->sql.len;
 
     return err_set(
@@ -317,18 +317,37 @@ static enum err_code on_ddl(struct follow *f, const struct binlog_event *ev,
         (unsigned long long)ev->end.offset);
 }
 
-static enum err_code on_statement_rows(struct follow *f, const struct binlog_event *ev,
-                                       const struct binlog_query *q, struct err *e)
+static enum err_code refuse_dml(const struct followed_table *t, const struct binlog_event *ev,
+                                struct err *e)
 {
-    struct followed_table *t = touched_table(f, q, STATEMENT_DML);
-
-    if (t == NULL || is_in_table(f, t, ev)) {
-        return ERR_OK;
-    }
     return err_set(e, ERR_UNSUPPORTED,
-                   "%s:%llu holds a change of %s as a statement, not as rows: set "
-                   "binlog_format=ROW for every session, drop the Iceberg table and copy it again",
+                   "%s:%llu holds a change as a statement, not as rows, and it may be one of %s: "
+                   "set binlog_format=ROW for every session, drop the Iceberg table and copy it "
+                   "again",
                    ev->end.file, (unsigned long long)ev->end.offset, t->full_name);
+}
+
+/* A statement that changes tables other than by rows. */
+static enum err_code on_statement(struct follow *f, const struct binlog_event *ev,
+                                  const struct binlog_query *q, enum statement_kind kind,
+                                  struct err *e)
+{
+    find_touched(f, q, kind);
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        struct followed_table *t = f->options.tables[i];
+
+        if (!t->source.touched || is_in_table(f, t, ev)) {
+            continue;
+        }
+        if (kind == STATEMENT_DML) {
+            return refuse_dml(t, ev, e);
+        }
+        if (!is_accepted(f, &ev->end)) {
+            return refuse_ddl(t, ev, q, e);
+        }
+        ERR_TRY(adopt_definition(f, t, e));
+    }
+    return ERR_OK;
 }
 
 static enum err_code refuse_routed(const struct follow *f, const struct binlog_event *ev,
@@ -377,10 +396,8 @@ static enum err_code on_query(struct follow *f, const struct binlog_event *ev, s
                        "XA transaction at %s:%llu: this version does not follow XA", ev->end.file,
                        (unsigned long long)ev->end.offset);
     case STATEMENT_DML:
-        rc = on_statement_rows(f, ev, &q, e);
-        break;
     case STATEMENT_DDL:
-        rc = on_ddl(f, ev, &q, e);
+        rc = on_statement(f, ev, &q, kind, e);
         break;
     case STATEMENT_OTHER:
         break;

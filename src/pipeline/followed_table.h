@@ -52,6 +52,7 @@ struct followed_table {
         bool caught_up;         /* nothing is left to skip */
         uint64_t skip_serial;   /* the transaction that skip_this was decided for */
         bool skip_this;
+        bool touched; /* by the statement that is being looked at */
     } source;
 
     /* Decoding thread of the lane. */
