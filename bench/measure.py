@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 POLL_S = 0.01
@@ -40,6 +41,23 @@ def cpu_of(pid):
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
+class _Watch(threading.Thread):
+    """Follows the peak of a process until the process is gone."""
+
+    def __init__(self, pid):
+        super().__init__(daemon=True)
+        self.pid = pid
+        self.peak_kib = 0
+        self.start()
+
+    def run(self):
+        now = memory_kib(self.pid)
+        while now:
+            self.peak_kib = max(self.peak_kib, now)
+            time.sleep(POLL_S)
+            now = memory_kib(self.pid)
+
+
 def run(command, cwd, log, server_pid=None):
     """Runs a command to its end: {"wall_s", "cpu_s", "peak_kib", "server_cpu_s"}.
 
@@ -48,27 +66,24 @@ def run(command, cwd, log, server_pid=None):
     so the peak is watched while the child runs, and the kernel's figure counts where it is above ours.
     """
     server_before = cpu_of(server_pid) if server_pid else 0.0
-    peak = 0
     with open(log, "wb") as err:
         started = time.perf_counter()
         child = subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL,
                                  stdout=subprocess.DEVNULL, stderr=err, preexec_fn=_die_with_us)
+        watch = _Watch(child.pid)
         try:
-            while True:
-                pid, status, usage = os.wait4(child.pid, os.WNOHANG)
-                if pid:
-                    break
-                peak = max(peak, memory_kib(child.pid))
-                time.sleep(POLL_S)
+            _, status, usage = os.wait4(child.pid, 0)
         except BaseException:
             child.kill()
             child.wait()
             raise
         wall = time.perf_counter() - started
+    watch.join()
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         said = pathlib.Path(log).read_text(encoding="utf-8", errors="replace")[-2000:]
         raise Failed(f"{' '.join(map(str, command))}\nended with {child.returncode}:\n{said}")
+    peak = watch.peak_kib
     if usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
         peak = max(peak, usage.ru_maxrss)
     return {"wall_s": wall, "cpu_s": usage.ru_utime + usage.ru_stime, "peak_kib": peak,
