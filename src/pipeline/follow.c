@@ -89,19 +89,32 @@ bool follow_passes_until(const struct follow *f, const struct binlog_position *e
     return f->until.file[0] != '\0' && binlog_position_compare(end, &f->until) > 0;
 }
 
+static enum err_code push_one(struct follow *f, unsigned lane, enum slab_kind kind, struct cut *cut,
+                              struct err *e)
+{
+    struct slab *s = calloc(1, sizeof *s);
+
+    if (s == NULL) {
+        return err_nomem(e);
+    }
+    s->kind = kind;
+    s->cut = cut;
+    return lane_push(f->options.lanes[lane], s) ? ERR_OK
+                                                : err_set(e, ERR_CANCELLED, "the run has ended");
+}
+
+/* Takes cut over; once a lane has it, the committer frees it. */
 static enum err_code push_marker(struct follow *f, enum slab_kind kind, struct cut *cut,
                                  struct err *e)
 {
     for (unsigned i = 0; i < f->options.lane_count; i++) {
-        struct slab *s = calloc(1, sizeof *s);
+        enum err_code rc = push_one(f, i, kind, cut, e);
 
-        if (s == NULL) {
-            return err_nomem(e);
-        }
-        s->kind = kind;
-        s->cut = cut;
-        if (!lane_push(f->options.lanes[i], s)) {
-            return err_set(e, ERR_CANCELLED, "the run has ended");
+        if (rc != ERR_OK) {
+            if (i == 0) {
+                cut_free(cut);
+            }
+            return rc;
         }
     }
     return ERR_OK;
@@ -253,7 +266,10 @@ static int64_t heartbeat_us(const struct run_options *o)
 {
     int64_t us = o->heartbeat_us < o->commit_interval_us ? o->heartbeat_us : o->commit_interval_us;
 
-    return o->batch_rows > 0 && us > SECOND_US ? SECOND_US : us;
+    /* So does the end of a run, which may lie behind the last transaction. */
+    bool soon = o->batch_rows > 0 || o->until.kind != RUN_POINT_NONE;
+
+    return soon && us > SECOND_US ? SECOND_US : us;
 }
 
 static enum err_code open_stream(struct follow *f, struct err *e)

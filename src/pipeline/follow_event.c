@@ -468,6 +468,9 @@ enum err_code follow_event(struct follow *f, const struct binlog_event *ev, stru
     case BINLOG_EVENT_HEARTBEAT:
     case BINLOG_EVENT_HEARTBEAT_V2:
     case BINLOG_EVENT_ROTATE:
+    case BINLOG_EVENT_PREVIOUS_GTIDS:
+    case BINLOG_EVENT_MARIADB_GTID_LIST:
+    case BINLOG_EVENT_MARIADB_BINLOG_CHECKPOINT:
         return on_position(f, ev, e);
     default:
         /* The stream ends on events that may not be passed over. */
