@@ -107,21 +107,19 @@ static enum err_code push_one(struct follow *f, unsigned lane, enum slab_kind ki
 static enum err_code push_marker(struct follow *f, enum slab_kind kind, struct cut *cut,
                                  struct err *e)
 {
-    for (unsigned i = 0; i < f->options.lane_count; i++) {
-        enum err_code rc = push_one(f, i, kind, cut, e);
+    enum err_code rc = push_one(f, 0, kind, cut, e);
 
-        if (rc != ERR_OK) {
-            if (i == 0) {
-                cut_free(cut);
-            }
-            return rc;
-        }
+    if (rc != ERR_OK) {
+        cut_free(cut);
+        return rc;
+    }
+    for (unsigned i = 1; i < f->options.lane_count; i++) {
+        ERR_TRY(push_one(f, i, kind, cut, e));
     }
     return ERR_OK;
 }
 
-static enum err_code make_cut(struct follow *f, bool has_rows, bool final, struct cut **out,
-                              struct err *e)
+static enum err_code send_cut(struct follow *f, bool has_rows, bool final, struct err *e)
 {
     struct cut *cut = calloc(1, sizeof *cut);
 
@@ -149,8 +147,7 @@ static enum err_code make_cut(struct follow *f, bool has_rows, bool final, struc
     cut->change_count = f->change_count;
     f->changes = NULL;
     f->change_count = 0;
-    *out = cut;
-    return ERR_OK;
+    return push_marker(f, SLAB_CUT, cut, e);
 }
 
 /* Remembers where the cut fell, to start again from there. */
@@ -176,13 +173,11 @@ static enum err_code note_cut(struct follow *f, struct err *e)
 
 enum err_code follow_cut(struct follow *f, bool final, struct err *e)
 {
-    struct cut *cut = NULL;
     bool has_rows = f->rows_since_cut;
 
     ERR_TRY(follow_send_slabs(f, e));
     ERR_TRY(note_cut(f, e));
-    ERR_TRY(make_cut(f, has_rows, final, &cut, e));
-    return push_marker(f, SLAB_CUT, cut, e);
+    return send_cut(f, has_rows, final, e);
 }
 
 enum err_code follow_cut_if_due(struct follow *f, struct err *e)
