@@ -65,9 +65,11 @@ struct iceberg_attempt {
  * Manifests are merged as commit.manifest.min-count-to-merge (100) and
  * commit.manifest.target-size-bytes (8 MiB) say, so that a commit writes a bounded amount.
  *
- * Errors: ERR_UNSUPPORTED the table's default spec cannot be written, or replace_all meets delete
- *         files; ERR_CORRUPT its manifests cannot be read; the store's. What was written is then
- *         removed again.
+ * Each snapshot's summary gets "calve.lineage" on top: what its history is, for cleaning up.
+ *
+ * Errors: ERR_UNSUPPORTED a table of version 1, a default spec that cannot be written or is by day
+ *         of a column whose values do not lie in the file's day, replace_all on delete files;
+ * ERR_CORRUPT its manifests cannot be read; the store's. What was written is then removed again.
  */
 MUST_USE enum err_code iceberg_attempt_prepare(const struct iceberg_attempt_options *options,
                                                struct iceberg_attempt **out, struct err *e);

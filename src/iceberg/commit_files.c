@@ -10,93 +10,11 @@
 #include "base/str.h"
 #include "iceberg/commit_int.h"
 
-/* A manifest that is being written, in memory until it is known to be needed. */
-struct manifest_out {
-    struct buf bytes;
-    struct iceberg_manifest_writer *writer;
-    char *fields_json;
-    struct spec_view spec;
-    const struct commit *c;
-};
-
-static void out_deinit(struct manifest_out *m)
-{
-    iceberg_manifest_free(m->writer);
-    buf_deinit(&m->bytes);
-    free(m->fields_json);
-    *m = (struct manifest_out){0};
-}
-
-static enum err_code out_open(struct manifest_out *m, const struct commit *c,
-                              const struct spec_view *spec, struct err *e)
-{
-    *m = (struct manifest_out){.spec = *spec, .c = c};
-    m->fields_json = json_dumps(spec->fields, JSON_COMPACT);
-    if (m->fields_json == NULL) {
-        return err_nomem(e);
-    }
-    return iceberg_manifest_open(
-        &(struct iceberg_manifest_options){
-            .schema_json = c->schema_json,
-            .schema_id = (int32_t)metadata_int(c->base, "current-schema-id", 0),
-            .spec_id = spec->spec_id,
-            .spec_fields_json = m->fields_json,
-            .by_day = spec->by_day,
-            .partition_field_id = spec->field_id,
-            .partition_name = spec->name,
-            .content = ICEBERG_MANIFEST_DATA,
-            .rand = c->options->rand,
-        },
-        &m->bytes, &m->writer, e);
-}
-
-/* Ends the manifest and makes its row, still without a path. */
-static enum err_code out_finish(struct manifest_out *m, struct commit *c,
-                                struct iceberg_manifest_row **out, struct err *e)
-{
-    struct iceberg_manifest_row *row = arena_alloc(&c->arena, 1, sizeof *row);
-
-    if (row == NULL) {
-        return arena_fail(&c->arena, e, "manifest");
-    }
-    ERR_TRY(iceberg_manifest_finish(m->writer, &c->arena, row, e));
-    row->sequence_number = c->sequence_number;
-    row->added_snapshot_id = c->snapshot_id;
-    if (row->min_sequence_number < 0) {
-        row->min_sequence_number = c->sequence_number;
-    }
-    *out = row;
-    return ERR_OK;
-}
-
-static enum err_code out_store(const struct manifest_out *m, struct commit *c,
-                               struct iceberg_manifest_row *row, struct err *e)
-{
-    char *path = str_format("%s/%s-m%u.avro", c->folder, c->uuid, c->named);
-
-    if (path == NULL) {
-        return err_nomem(e);
-    }
-    row->path = arena_strdup(&c->arena, path);
-    free(path);
-    if (row->path == NULL) {
-        return arena_fail(&c->arena, e, "manifest");
-    }
-    c->named++;
-    /* Noted first: a write that fails may still have left something. */
-    ERR_TRY(locations_add(&c->attempt->written, span_str(row->path), e));
-    enum err_code rc = store_put(c->options->store, row->path, buf_span(&m->bytes), e);
-
-    if (rc != ERR_OK) {
-        err_wrap(e, "writing manifest %s", row->path);
-    }
-    return rc;
-}
-
-static enum err_code note_partition(struct commit *c, int32_t spec_id,
+static enum err_code note_partition(struct commit *c, const struct spec_view *spec,
                                     const struct iceberg_data_file *f, struct err *e)
 {
-    struct partition_key key = {spec_id, f->has_day ? 1 : 0, f->has_day ? f->day : 0};
+    bool has_day = spec->by_day && f->has_day;
+    struct partition_key key = {spec->spec_id, has_day ? 1 : 0, has_day ? f->day : 0};
 
     buf_append(&c->partitions, &key, sizeof key);
     return buf_check(&c->partitions, e, "list of partitions");
@@ -172,27 +90,11 @@ static enum err_code put_deleted(void *ctx, const struct iceberg_manifest_entry 
         return ERR_OK;
     }
     ERR_TRY(check_partition(&d->m->spec, entry, e));
-    ERR_TRY(note_partition(d->c, d->m->spec.spec_id, entry->file, e));
+    ERR_TRY(note_partition(d->c, &d->m->spec, entry->file, e));
     count_file(&d->c->removed, entry->file);
     copy.status = ICEBERG_ENTRY_DELETED;
     copy.snapshot_id = d->c->snapshot_id;
     return iceberg_manifest_add(d->m->writer, &copy, e);
-}
-
-static enum err_code read_row(const struct commit *c, const struct iceberg_manifest_row *row,
-                              iceberg_entry_fn *each, void *ctx, struct err *e)
-{
-    struct buf file = {0};
-    enum err_code rc = commit_fetch(c->options->store, row->path, "manifest", &file, e);
-
-    if (rc == ERR_OK) {
-        rc = iceberg_manifest_read(buf_span(&file), row, each, ctx, e);
-        if (rc != ERR_OK) {
-            err_wrap(e, "%s", row->path);
-        }
-    }
-    buf_deinit(&file);
-    return rc;
 }
 
 static enum err_code count_entry(void *ctx, const struct iceberg_manifest_entry *entry,
@@ -227,7 +129,7 @@ static enum err_code fill_counts(const struct commit *c, struct err *e)
 
         if (!iceberg_manifest_counts_known(&row->counts)) {
             row->counts = (struct iceberg_manifest_counts){0};
-            ERR_TRY(read_row(c, row, count_entry, &row->counts, e));
+            ERR_TRY(commit_read_manifest(c, row, count_entry, &row->counts, e));
         }
     }
     return ERR_OK;
@@ -271,13 +173,60 @@ static enum err_code default_spec(const struct commit *c, struct spec_view *out,
     return ERR_OK;
 }
 
+/* A bound of a timestamp or date column as its day; false when it is neither. */
+static bool bound_day(struct span bound, int32_t *day)
+{
+    int64_t us;
+
+    if (bound.len == sizeof *day) {
+        memcpy(day, bound.data, sizeof *day);
+        return true;
+    }
+    if (bound.len != sizeof us) {
+        return false;
+    }
+    memcpy(&us, bound.data, sizeof us);
+    *day = iceberg_day_of_us(us);
+    return true;
+}
+
+/*
+ * Whether the file's day is that of its values in the spec's column, as its bounds tell: somebody
+ * may have partitioned the table by another column since the file was begun, and readers would then
+ * look for its rows in the wrong place. A file without metrics is believed.
+ */
+static bool day_is_of(const struct spec_view *spec, const struct iceberg_data_file *f)
+{
+    for (uint32_t i = 0; i < f->column_count && spec->by_day; i++) {
+        const struct iceberg_column_metrics *column = &f->columns[i];
+        int32_t low;
+        int32_t high;
+
+        if (column->field_id != spec->source_id) {
+            continue;
+        }
+        if (!column->has_lower || !column->has_upper) {
+            return !f->has_day;
+        }
+        return f->has_day && bound_day(column->lower, &low) && low == f->day &&
+               bound_day(column->upper, &high) && high == f->day;
+    }
+    return !spec->by_day || f->column_count == 0;
+}
+
 static enum err_code note_added(struct commit *c, const struct spec_view *spec, struct err *e)
 {
     for (uint32_t i = 0; i < c->options->change->added_count; i++) {
         const struct iceberg_data_file *f = c->options->change->added[i];
 
+        if (!day_is_of(spec, f)) {
+            return err_set(e, ERR_UNSUPPORTED,
+                           "the table is partitioned by day of column %d, and %s was not made for "
+                           "that",
+                           spec->source_id, f->path);
+        }
         count_file(&c->added, f);
-        ERR_TRY(note_partition(c, spec->spec_id, f, e));
+        ERR_TRY(note_partition(c, spec, f, e));
     }
     return ERR_OK;
 }
@@ -295,7 +244,7 @@ static enum err_code replace_spec(struct commit *c, const struct spec_view *spec
     struct manifest_out m;
     struct deleting deleting = {&m, c};
     struct iceberg_manifest_row *row;
-    enum err_code rc = out_open(&m, c, spec, e);
+    enum err_code rc = manifest_out_open(&m, c, spec, e);
 
     if (rc == ERR_OK && with_added) {
         rc = put_added(&m, c, e);
@@ -307,19 +256,19 @@ static enum err_code replace_spec(struct commit *c, const struct spec_view *spec
 
         if (from->spec_id == spec->spec_id && from->content == ICEBERG_MANIFEST_DATA &&
             iceberg_manifest_live_files(from) > 0) {
-            rc = read_row(c, from, put_deleted, &deleting, e);
+            rc = commit_read_manifest(c, from, put_deleted, &deleting, e);
         }
     }
     if (rc == ERR_OK && ((with_added && c->added.files > 0) || c->removed.files > was)) {
-        rc = out_finish(&m, c, &row, e);
+        rc = manifest_out_finish(&m, c, &row, e);
         if (rc == ERR_OK) {
-            rc = out_store(&m, c, row, e);
+            rc = manifest_out_store(&m, c, row, e);
         }
         if (rc == ERR_OK) {
             c->rows[c->row_count++] = row;
         }
     }
-    out_deinit(&m);
+    manifest_out_deinit(&m);
     return rc;
 }
 
@@ -417,23 +366,24 @@ static enum err_code write_run(struct commit *c, const struct append_plan *p, ui
         return err_set(e, ERR_CORRUPT, "table metadata: no partition spec %d",
                        p->items[first].spec_id);
     }
-    enum err_code rc = out_open(&m, c, &spec, e);
+    enum err_code rc = manifest_out_open(&m, c, &spec, e);
 
     for (uint32_t i = first; i <= p->kept_count && rc == ERR_OK; i++) {
         if (p->items[i].run == run) {
-            rc = i == 0 ? put_added(&m, c, e) : read_row(c, p->kept[i - 1], put_existing, &m, e);
+            rc = i == 0 ? put_added(&m, c, e)
+                        : commit_read_manifest(c, p->kept[i - 1], put_existing, &m, e);
         }
     }
     if (rc == ERR_OK) {
-        rc = out_finish(&m, c, &row, e);
+        rc = manifest_out_finish(&m, c, &row, e);
     }
     if (rc == ERR_OK) {
-        rc = out_store(&m, c, row, e);
+        rc = manifest_out_store(&m, c, row, e);
     }
     if (rc == ERR_OK) {
         c->rows[c->row_count++] = row;
     }
-    out_deinit(&m);
+    manifest_out_deinit(&m);
     return rc;
 }
 
@@ -452,22 +402,22 @@ static enum err_code make_append(struct commit *c, const struct spec_view *spec,
     struct append_plan p = {0};
     struct manifest_out m;
     struct iceberg_manifest_row *new;
-    enum err_code rc = out_open(&m, c, spec, e);
+    enum err_code rc = manifest_out_open(&m, c, spec, e);
 
     if (rc == ERR_OK) {
         rc = put_added(&m, c, e);
     }
     if (rc == ERR_OK) {
-        rc = out_finish(&m, c, &new, e);
+        rc = manifest_out_finish(&m, c, &new, e);
     }
     if (rc == ERR_OK) {
         rc = plan_append(c, new, &p, e);
     }
     if (rc == ERR_OK && p.items[0].run == 0) {
-        rc = out_store(&m, c, new, e);
+        rc = manifest_out_store(&m, c, new, e);
         c->rows[c->row_count++] = new;
     }
-    out_deinit(&m);
+    manifest_out_deinit(&m);
     for (uint32_t i = 0; i <= p.kept_count && rc == ERR_OK; i++) {
         if (p.items[i].run == 0 && i > 0) {
             c->rows[c->row_count++] = p.kept[i - 1];

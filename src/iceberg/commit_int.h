@@ -4,6 +4,7 @@
  *   attempt.c         the steps, in order
  *   commit_files.c    which manifests the new snapshot has, and which of them are written
  *   manifest_plan.c   which manifests become one
+ *   manifest_out.c    one manifest, written and read
  *   expiry.c          which snapshots stay
  *   lineage.c         what is known about the history behind a snapshot
  *   metadata_next.c   the next metadata document
@@ -81,6 +82,32 @@ struct partition_key {
 /* Reads a whole object; e says what it is. */
 MUST_USE enum err_code commit_fetch(struct store *store, const char *location, const char *what,
                                     struct buf *out, struct err *e);
+
+/* A manifest that is being written, in memory until it is known to be needed. */
+struct manifest_out {
+    struct buf bytes;
+    struct iceberg_manifest_writer *writer;
+    char *fields_json;
+    struct spec_view spec;
+    const struct commit *c;
+};
+
+MUST_USE enum err_code manifest_out_open(struct manifest_out *m, const struct commit *c,
+                                         const struct spec_view *spec, struct err *e);
+void manifest_out_deinit(struct manifest_out *m);
+
+/* Ends the manifest and makes its row, still without a path. */
+MUST_USE enum err_code manifest_out_finish(struct manifest_out *m, struct commit *c,
+                                           struct iceberg_manifest_row **out, struct err *e);
+
+/* Gives the row its path and puts the manifest there. */
+MUST_USE enum err_code manifest_out_store(const struct manifest_out *m, struct commit *c,
+                                          struct iceberg_manifest_row *row, struct err *e);
+
+/* Calls each for every entry of a manifest in the store. */
+MUST_USE enum err_code commit_read_manifest(const struct commit *c,
+                                            const struct iceberg_manifest_row *row,
+                                            iceberg_entry_fn *each, void *ctx, struct err *e);
 
 /* Writes the manifests of the new snapshot and fills rows and sums; none when nothing changes. */
 MUST_USE enum err_code commit_make_files(struct commit *c, struct err *e);

@@ -32,12 +32,16 @@ struct spec_view {
     int32_t spec_id;
     bool writable; /* unpartitioned, or one day() field */
     bool by_day;
+    int32_t source_id; /* the column that by_day takes its days from */
     int32_t field_id;
     const char *name;
     json_t *fields; /* the array */
 };
 
-/* Takes the reference to root over, also on failure. */
+/* Errors: ERR_CORRUPT names the key; ERR_UNSUPPORTED a format version above 2. */
+MUST_USE enum err_code metadata_check(const json_t *root, struct err *e);
+
+/* Checks, and takes the reference to root over, also on failure. */
 MUST_USE enum err_code metadata_wrap(json_t *root, struct iceberg_metadata **out, struct err *e);
 
 /* All snapshots by ascending sequence number; free(items). */

@@ -209,6 +209,51 @@ TEST(test_commit__names_what_an_overwrite_was)
     lake_close(&l);
 }
 
+/* The table may have been partitioned by another column since the file was begun. */
+TEST(test_commit__refuses_a_file_whose_day_is_not_its_own)
+{
+    struct lake l;
+    struct iceberg_attempt *a;
+    struct err e = {0};
+
+    lake_open(&l, true, NULL, 0);
+    struct iceberg_data_file *file = lake_file(&l, 100, 1);
+    const struct iceberg_change change = {.added = &file, .added_count = 1};
+
+    assert_ok(lake_prepare(&l, &change, &a, &e), &e);
+    assert_ok(iceberg_attempt_undo(a, l.store, &e), &e);
+    iceberg_attempt_free(a);
+    file->day = 101;
+    assert_err(lake_prepare(&l, &change, &a, &e), ERR_UNSUPPORTED, &e);
+    file->day = 100;
+    file->has_day = false;
+    assert_err(lake_prepare(&l, &change, &a, &e), ERR_UNSUPPORTED, &e);
+    /* All null: no bounds, no day. */
+    file->columns[1].has_lower = false;
+    assert_ok(lake_prepare(&l, &change, &a, &e), &e);
+    iceberg_attempt_free(a);
+    file->has_day = true;
+    assert_err(lake_prepare(&l, &change, &a, &e), ERR_UNSUPPORTED, &e);
+    file->columns[1].has_lower = true;
+    file->columns[1].field_id = 7;
+    assert_err(lake_prepare(&l, &change, &a, &e), ERR_UNSUPPORTED, &e);
+    assert_non_null(strstr(e.msg, "day of column 2"));
+    file->columns[1].field_id = 2;
+    file->columns[1].upper.len = 3;
+    assert_err(lake_prepare(&l, &change, &a, &e), ERR_UNSUPPORTED, &e);
+    file->column_count = 0;
+    assert_ok(lake_prepare(&l, &change, &a, &e), &e);
+    iceberg_attempt_free(a);
+    iceberg_data_file_free(file);
+    lake_close(&l);
+
+    /* Days mean nothing where nothing is partitioned. */
+    lake_open(&l, false, NULL, 0);
+    (void)lake_add(&l, 3, 100, false);
+    assert_string_equal(lake_summary(&l, "changed-partition-count"), "1");
+    lake_close(&l);
+}
+
 TEST(test_commit__sets_properties_without_a_snapshot)
 {
     static const struct iceberg_property properties[] = {{"calve.checkpoint.a", "{\"n\":1}"},
@@ -721,6 +766,7 @@ TEST_MAIN(test_case(test_commit__appends_a_first_snapshot),
           test_case(test_commit__appends_in_front_of_what_is_there),
           test_case(test_commit__replaces_everything),
           test_case(test_commit__names_what_an_overwrite_was),
+          test_case(test_commit__refuses_a_file_whose_day_is_not_its_own),
           test_case(test_commit__sets_properties_without_a_snapshot),
           test_case(test_commit__removes_metadata_files_that_left_the_log),
           test_case(test_commit__never_goes_back_in_time),
