@@ -163,16 +163,14 @@ static enum err_code make_summary(struct commit *c, json_t *summary, struct err 
 /* The new snapshot's object goes into s. */
 static enum err_code make_snapshot(struct commit *c, json_t *s, struct err *e)
 {
-    json_t *summary = json_object();
-
     ERR_TRY(set_new(s, "sequence-number", json_integer(c->sequence_number), e));
     ERR_TRY(set_new(s, "snapshot-id", json_integer(c->snapshot_id), e));
     if (c->has_parent) {
         ERR_TRY(set_new(s, "parent-snapshot-id", json_integer(c->parent.id), e));
     }
     ERR_TRY(set_new(s, "timestamp-ms", json_integer(c->now_ms), e));
-    ERR_TRY(set_new(s, "summary", summary, e));
-    ERR_TRY(make_summary(c, summary, e));
+    ERR_TRY(set_new(s, "summary", json_object(), e));
+    ERR_TRY(make_summary(c, json_object_get(s, "summary"), e));
     ERR_TRY(set_new(s, "manifest-list", json_string(c->manifest_list), e));
     return set_new(s, "schema-id", json_integer(metadata_int(c->base, "current-schema-id", 0)), e);
 }

@@ -278,7 +278,7 @@ static void random_step(struct lake *l)
 
 TEST(test_garbage__is_exact_whatever_others_do)
 {
-    for (uint64_t seed = 1; seed <= 12; seed++) {
+    for (uint64_t seed = 1; seed <= LAKE_LONG_RUN(15); seed++) {
         struct lake l;
 
         open_lake(&l, 3, 60000);
