@@ -180,3 +180,40 @@ def test_generated_columns_that_are_not_logged(make_source, make_calve, make_ora
     for event_type, rows in (("insert", inserted), ("update", updated), ("delete", updated)):
         assert sorted(followed.lake.payloads(source.schema, table.name, event_type)) == rows, event_type
 
+
+
+def test_times_of_other_zones(source, make_calve, make_oracle):
+    """What a session's time zone makes of a TIMESTAMP is undone: the log and the copy are in UTC."""
+    source.sql("CREATE TABLE zones (id INT AUTO_INCREMENT PRIMARY KEY, ts TIMESTAMP(6) NULL, dt DATETIME(6),"
+               " made TIMESTAMP DEFAULT CURRENT_TIMESTAMP)")
+    start = source.place()
+    for zone in ("+05:30", "-08:00", "+00:00", "+13:00", "-12:59"):
+        source.sql(f"SET time_zone = '{zone}'",
+                   "INSERT INTO zones (ts, dt) VALUES ('2024-03-31 02:30:00.5', '2024-03-31 02:30:00.5'),"
+                   " ('1970-01-02 00:00:00', NULL), ('2038-01-18 03:14:07.999999', NULL), (NOW(6), NOW(6))")
+    expected = make_oracle(source).rows(source.schema, "zones", order="id")
+    assert len(set(e.split('"ts":')[1].split(",")[0] for e in expected)) > 12
+    copied, followed = make_calve(source), make_calve(source)
+    copied.ok("backfill")
+    followed.ok("run", snapshot="never", **{"from": start, "until": "current"})
+    assert followed.lake.payloads(source.schema, "zones") == expected
+    assert sorted(copied.lake.payloads(source.schema, "zones")) == sorted(expected)
+
+
+def test_labels_outside_the_basic_plane(make_source, make_calve, make_oracle):
+    """The server's catalog shows a question mark for them; a binlog with full metadata has them."""
+    source = make_source("mysql-9")
+    with source.globals(binlog_row_metadata="FULL"):
+        source.connection.close()
+        source.connection = source.session()
+        source.sql("CREATE TABLE labels (id INT PRIMARY KEY, e ENUM('a', '🧊', '?', 'x🧊y'), s SET('🧊', 'b'))")
+        start = source.place()
+        source.sql("INSERT INTO labels VALUES (1, 1, 0), (2, 2, 1), (3, 3, 2), (4, 4, 3)")
+    followed, copied = make_calve(source), make_calve(source, f"{source.schema}.labels")
+    followed.ok("run", snapshot="never", **{"from": start, "until": "current"})
+    expected = ['{"id":1,"e":"a","s":[]}', '{"id":2,"e":"🧊","s":["🧊"]}', '{"id":3,"e":"?","s":["b"]}',
+                '{"id":4,"e":"x🧊y","s":["🧊","b"]}']
+    assert followed.lake.payloads(source.schema, "labels") == expected
+    source.sql("ALTER TABLE labels DROP COLUMN s")
+    copied.ok("backfill")
+    assert sorted(copied.lake.payloads(source.schema, "labels")) == make_oracle(source).rows(source.schema, "labels")
