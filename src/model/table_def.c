@@ -1,5 +1,7 @@
 #include "model/table_def.h"
 
+#include "base/str.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -79,6 +81,21 @@ static bool copy_column(struct column_def *out, const struct column_def *in, str
         }
     }
     return !failed;
+}
+
+bool column_label_in_doubt(const struct column_def *column, uint32_t label)
+{
+    static const char *const wide[] = {"utf8mb4", "utf16", "utf16le", "utf32", "gb18030"};
+
+    if (column->charset == NULL || strchr(column->labels[label], '?') == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++) {
+        if (str_ieq(column->charset, wide[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 struct table_def *table_def_copy(const struct table_def *def, struct arena *arena)

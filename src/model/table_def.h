@@ -77,6 +77,12 @@ struct table_def {
 
 const char *column_type_name(enum column_type type);
 
+/*
+ * Whether a label may be another than the definition says: catalogs of MySQL and MariaDB show a
+ * question mark for each character that UTF-8 needs four bytes for, in charsets that have such.
+ */
+bool column_label_in_doubt(const struct column_def *column, uint32_t label);
+
 /* False for a name that column_type_name never gives. */
 bool column_type_from_name(const char *name, enum column_type *out);
 

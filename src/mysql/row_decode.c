@@ -267,6 +267,14 @@ enum err_code row_decode_timestamp_old(struct row_reader *r, const struct row_op
     return ERR_OK;
 }
 
+static enum err_code in_doubt(struct err *e)
+{
+    return err_set(e, ERR_UNSUPPORTED,
+                   "the value has a label that the source's catalog shows with a question mark, "
+                   "which may stand for another character: set binlog_row_metadata=FULL, so that "
+                   "the binlog has the labels");
+}
+
 enum err_code row_decode_enum(struct row_reader *r, const struct row_op *op, struct value *out,
                               struct err *e)
 {
@@ -281,7 +289,7 @@ enum err_code row_decode_enum(struct row_reader *r, const struct row_op *op, str
     }
     out->kind = VALUE_TEXT;
     out->u.bytes = index == 0 ? span_of("", 0) : op->labels[index - 1];
-    return ERR_OK;
+    return out->u.bytes.data == NULL ? in_doubt(e) : ERR_OK;
 }
 
 enum err_code row_decode_set(struct row_reader *r, const struct row_op *op, struct value *out,
@@ -297,7 +305,7 @@ enum err_code row_decode_set(struct row_reader *r, const struct row_op *op, stru
     }
     out->kind = VALUE_U64;
     out->u.u64 = v;
-    return ERR_OK;
+    return (v & op->doubtful) != 0 ? in_doubt(e) : ERR_OK;
 }
 
 enum err_code row_decode_utf8(struct row_reader *r, const struct row_op *op, struct value *out,

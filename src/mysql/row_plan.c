@@ -297,7 +297,10 @@ static enum err_code plan_labels(const struct planner *p)
         p->def->labels = names;
     }
     for (uint32_t i = 0; i < count; i++) {
-        labels[i] = span_str(p->def->labels[i]);
+        bool in_doubt = p->map->labels == NULL && column_label_in_doubt(p->def, i);
+
+        labels[i] = in_doubt ? (struct span){NULL, 0} : span_str(p->def->labels[i]);
+        p->op->doubtful |= in_doubt && i < 64 ? UINT64_C(1) << i : 0;
     }
     p->op->labels = labels;
     p->op->label_count = count;

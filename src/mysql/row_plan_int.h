@@ -28,7 +28,8 @@ struct row_op {
     uint32_t length;               /* BINARY, UUID, INET4, INET6: bytes to pad to; BIT: bits */
     const struct charset *charset; /* text */
     uint32_t label_count;
-    const struct span *labels; /* ENUM: UTF-8 */
+    const struct span *labels; /* ENUM: UTF-8; data NULL: in doubt, see column_label_in_doubt() */
+    uint64_t doubtful;         /* SET: members in doubt */
 };
 
 struct row_plan {

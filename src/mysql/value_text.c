@@ -326,6 +326,15 @@ static enum err_code from_set(const struct column_def *column, struct span text,
     if (!str_to_u64(text, &v) || (column->label_count < 64 && v >> column->label_count != 0)) {
         return bad(column, text, e);
     }
+    for (uint32_t i = 0; i < column->label_count && v >> i != 0; i++) {
+        if ((v >> i & 1) != 0 && column_label_in_doubt(column, i)) {
+            return err_set(e, ERR_UNSUPPORTED,
+                           "column '%s': the source's catalog shows member %u with a question "
+                           "mark, which may stand for another character: such a SET cannot be "
+                           "copied",
+                           column->name, i + 1);
+        }
+    }
     out->kind = VALUE_U64;
     out->u.u64 = v;
     return ERR_OK;

@@ -217,3 +217,31 @@ def test_labels_outside_the_basic_plane(make_source, make_calve, make_oracle):
     source.sql("ALTER TABLE labels DROP COLUMN s")
     copied.ok("backfill")
     assert sorted(copied.lake.payloads(source.schema, "labels")) == make_oracle(source).rows(source.schema, "labels")
+
+
+@pytest.mark.parametrize("flavor", ["mysql-9", "mariadb-11.8"])
+def test_labels_that_the_catalog_does_not_show(flavor, make_source, make_calve):
+    """It shows a question mark for characters of four bytes: right with FULL metadata, else refused."""
+    source = make_source(flavor)
+
+    def insert_under(metadata):
+        with source.globals(binlog_row_metadata=metadata):
+            session = source.session(autocommit=True)  # a session keeps what was set when it began
+            with session.cursor() as cursor:
+                cursor.execute("INSERT INTO doubt VALUES (NULL, '\U0001f9ca', 'b,\U0001f9ca'), (NULL, 'b', 'b')")
+            session.close()
+
+    source.sql("CREATE TABLE doubt (id INT AUTO_INCREMENT PRIMARY KEY, e ENUM('\U0001f9ca', 'b'),"
+               " s SET('\U0001f9ca', 'b')) CHARACTER SET utf8mb4")
+    calve = make_calve(source)
+    calve.catch_up()
+    insert_under("FULL")
+    calve.catch_up()
+    rows = ['{"id":1,"e":"\U0001f9ca","s":["\U0001f9ca","b"]}', '{"id":2,"e":"b","s":["b"]}']
+    assert calve.lake.payloads(source.schema, "doubt") == rows
+    insert_under("MINIMAL")
+    result = calve.run("run", until="current")
+    assert result.status == 1 and "binlog_row_metadata=FULL" in result.error, result
+    assert calve.lake.payloads(source.schema, "doubt") == rows
+    result = make_calve(source).run("backfill")
+    assert result.status == 1 and "'s'" in result.error, result
