@@ -231,6 +231,10 @@ static enum err_code rewind_to_cut(struct follow *f, struct err *e)
         f->slabs[i] = NULL;
     }
     ERR_TRY(push_marker(f, SLAB_DISCARD, NULL, e));
+    /* The cut may lie before the place where a table stood at the start: skip up to there again. */
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        f->options.tables[i]->source.caught_up = false;
+    }
     f->end = f->cut_end;
     f->moved = false;
     f->rows_since_cut = false;

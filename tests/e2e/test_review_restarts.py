@@ -1,0 +1,93 @@
+"""Connections that break in the middle of a transaction, at the places where it hurts."""
+
+import contextlib
+import socket
+import threading
+
+from lake import replay
+
+
+class Proxy:
+    """Passes bytes on to a server, and cuts the first connection that got `limit` bytes from it."""
+
+    def __init__(self, server, limit):
+        self.server = server
+        self.left = limit
+        self.cuts = 0
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def url(self):
+        return f"mysql://root@127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                upstream = socket.create_connection(("127.0.0.1", self.server.port))
+                for pair, limited in (((client, upstream), False), ((upstream, client), True)):
+                    threading.Thread(target=self._pass, args=(*pair, limited), daemon=True).start()
+
+    def _pass(self, source, target, limited):
+        passed = 0
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                passed += len(data)
+                if limited and self.cuts == 0 and passed > self.left:
+                    self.cuts += 1
+                    break
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self):
+        self._listener.close()
+
+
+def fill(source, table, first, count):
+    source.sql("SET SESSION cte_max_recursion_depth = 1000000",
+               f"INSERT INTO {table} WITH RECURSIVE n AS (SELECT {first} i UNION ALL SELECT i + 1 FROM n"
+               f" WHERE i < {first + count - 1}) SELECT i, REPEAT(LPAD(i, 8, '0'), 24) FROM n")
+
+
+def test_break_before_the_first_cut(make_source, make_calve, make_oracle):
+    """By position: a table that is further than another gets nothing twice when all is read again."""
+    source = make_source("mysql-9", gtid_mode="OFF", enforce_gtid_consistency="OFF")
+    for name in ("a", "b"):
+        source.sql(f"CREATE TABLE {name} (id INT PRIMARY KEY, v VARCHAR(200))", f"INSERT INTO {name} VALUES (0, 'x')")
+    calve = make_calve(source)
+    calve.catch_up()
+    source.sql("INSERT INTO a VALUES (1, 'x')", "INSERT INTO b VALUES (1, 'x')")
+    calve.catch_up(table=f"{source.schema}.b")  # b is now ahead of a
+    source.sql("INSERT INTO b VALUES (2, 'x')")
+    fill(source, "a", 10, 60000)
+    proxy = Proxy(source.server, 4 << 20)
+    try:
+        calve.catch_up(source=proxy.url(), commit_interval="1h")
+    finally:
+        proxy.close()
+    assert proxy.cuts == 1
+    oracle = make_oracle(source)
+    for name in ("a", "b"):
+        assert replay(calve.lake.changes(source.schema, name)) == oracle.by_key(source.schema, name)
+
+
+def test_break_after_accepted_ddl(make_source, make_calve):
+    """Rows in front of an accepted DDL keep the names that they had, also when they are read again."""
+    source = make_source("mysql-9")
+    source.sql("CREATE TABLE a (id INT PRIMARY KEY, v VARCHAR(200))")
+    calve = make_calve(source)
+    calve.catch_up()
+    source.sql("INSERT INTO a VALUES (1, 'x')", "ALTER TABLE a RENAME COLUMN v TO w")
+    fill(source, "a", 10, 60000)
+    proxy = Proxy(source.server, 4 << 20)
+    try:
+        calve.catch_up(source=proxy.url(), commit_interval="1h", ddl_accept="all")
+    finally:
+        proxy.close()
+    assert proxy.cuts == 1
+    payloads = calve.lake.payloads(source.schema, "a")
+    assert len(payloads) == 60001
+    assert payloads[0] == '{"id":1,"v":"x"}', payloads[0]
+    assert payloads[1].startswith('{"id":10,"w":"'), payloads[1]
