@@ -12,7 +12,9 @@
 #define POOL_MAX  8u
 #define SECOND_US ((int64_t)1000000)
 #define DAY_US    ((int64_t)86400 * SECOND_US)
-#define POLL_ROWS 1024u
+/* Enough to keep the encoder busy: see lane.c. */
+#define QUEUE_BYTES_MAX ((size_t)2 << 20)
+#define POLL_ROWS       1024u
 
 struct copy_batch {
     struct queue_link link;
@@ -231,7 +233,7 @@ static enum err_code prepare(struct copy *c, struct err *e)
     rand_init(&seed);
     c->sink = json_sink_new(c->def);
     c->zstd = zstd_encoder_new(o->zstd_level);
-    c->batches = queue_new(c->options->memory_bytes / 4);
+    c->batches = queue_new(QUEUE_BYTES_MAX);
     c->empty = queue_new(POOL_MAX);
     if (c->sink == NULL || c->zstd == NULL || c->batches == NULL || c->empty == NULL) {
         return err_nomem(e);

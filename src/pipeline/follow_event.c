@@ -8,7 +8,7 @@
 #include "pipeline/ddl_guard.h"
 #include "pipeline/follow_int.h"
 
-#define SLAB_BYTES           ((size_t)1 << 20)
+#define SLAB_BYTES           ((size_t)256 << 10)
 #define SQL_MODE_ANSI_QUOTES 0x4u
 #define DUMMY_TABLE_ID       0xffffffu
 #define SQL_SHOWN            200

@@ -4,8 +4,9 @@
 
 #include "pipeline/changelog.h"
 
-#define POOL_MAX     24u
-#define MICROS_PER_S 1000000
+#define POOL_MAX        24u
+#define MICROS_PER_S    1000000
+#define QUEUE_BYTES_MAX ((size_t)2 << 20)
 
 enum batch_kind { BATCH_ROWS, BATCH_CUT, BATCH_DISCARD };
 
@@ -444,6 +445,16 @@ static void *encoder_main(void *arg)
 
 /* ---- lane ---- */
 
+/*
+ * A few messages are enough to keep the next thread busy. With more the threads in front, whose
+ * work is the lesser, run ahead on processors that the encoder could have had, and leave it alone
+ * at the end.
+ */
+static size_t queue_bytes_max(size_t share)
+{
+    return share < QUEUE_BYTES_MAX ? share : QUEUE_BYTES_MAX;
+}
+
 enum err_code lane_start(const struct lane_options *options, struct lane **out, struct err *e)
 {
     struct lane *l = calloc(1, sizeof *l);
@@ -453,8 +464,8 @@ enum err_code lane_start(const struct lane_options *options, struct lane **out, 
     }
     l->options = *options;
     (void)pthread_mutex_init(&l->mutex, NULL);
-    l->slabs = queue_new(options->memory_bytes / 4);
-    l->batches = queue_new(options->memory_bytes / 8);
+    l->slabs = queue_new(queue_bytes_max(options->memory_bytes / 4));
+    l->batches = queue_new(queue_bytes_max(options->memory_bytes / 8));
     l->zstd = zstd_encoder_new(options->run->options->zstd_level);
     if (l->slabs == NULL || l->batches == NULL || l->zstd == NULL) {
         lane_join(l);
