@@ -54,8 +54,16 @@ static enum err_code take_checkpoint(struct run *run, struct followed_table *t,
     }
     ERR_TRY(refuse_foreign(run, t, e));
     t->commit.backfill_complete = c->copied;
-    t->commit.def = c->def;
-    t->source.def = c->def;
+    /* The checkpoint ends with the next commit; its definition is needed as long as the table. */
+    if (c->def != NULL) {
+        struct table_def *def = table_def_copy(c->def, &t->arena);
+
+        if (def == NULL) {
+            return arena_fail(&t->arena, e, "table definition");
+        }
+        t->commit.def = def;
+        t->source.def = def;
+    }
     return set_position(run, t, &c->position, c->gtids, e);
 }
 

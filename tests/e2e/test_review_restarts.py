@@ -91,3 +91,26 @@ def test_break_after_accepted_ddl(make_source, make_calve):
     assert len(payloads) == 60001
     assert payloads[0] == '{"id":1,"v":"x"}', payloads[0]
     assert payloads[1].startswith('{"id":10,"w":"'), payloads[1]
+
+
+def test_definition_outlives_its_checkpoint(make_source, make_calve):
+    """The definition that a run starts with serves all of its commits."""
+    source = make_source("mysql-9")
+    columns = ", ".join(f"`column_{i}` ENUM('red', 'green', 'label {i}')" for i in range(30))
+    source.sql(f"CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, {columns})", "INSERT INTO t () VALUES ()")
+    calve = make_calve(source)
+    calve.catch_up()
+    table = calve.lake.checkpoint(source.schema, "t")["table"]
+    running = calve.start("run", commit_interval="100ms")
+    running.wait_event("source.connected")
+    for i in range(4):
+        source.sql("INSERT INTO t (column_7) VALUES ('label 7')")
+        running.wait_event("cut.committed", where=lambda e, n=i + 1: e["rows_total"] >= n)
+        assert calve.lake.checkpoint(source.schema, "t")["table"] == table
+    # Other metadata in the binlog: the plan of a row is made anew, from the definition.
+    with source.globals(binlog_row_metadata="FULL"):
+        source.sql("INSERT INTO t (column_7) VALUES ('label 7')")
+        running.wait_event("cut.committed", where=lambda e: e["rows_total"] >= 5)
+    assert running.stop().status == 0
+    for payload in calve.lake.payloads(source.schema, "t", "insert"):
+        assert '"column_7":"label 7"' in payload and payload.count('"column_') == 30, payload
