@@ -79,8 +79,14 @@ static void pool_give(struct lane *l, struct column_batch *batch)
 struct decoder {
     struct lane *lane;
     struct row_reader reader;
+    size_t open_bytes; /* of payloads in open batches */
     struct err err;
 };
+
+static size_t payload_bytes(const struct column_batch *batch)
+{
+    return batch->columns[CHANGELOG_PAYLOAD].values.len;
+}
 
 static enum err_code push_batch(struct decoder *d, struct batch_msg *m)
 {
@@ -118,6 +124,7 @@ static enum err_code flush_batch(struct decoder *d, struct followed_table *t, ui
     struct open_batch open = t->decode.batches[i];
 
     t->decode.batches[i] = t->decode.batches[--t->decode.batch_count];
+    d->open_bytes -= payload_bytes(open.batch);
     if (open.batch->row_count == 0) {
         pool_give(d->lane, open.batch);
         return ERR_OK;
@@ -129,6 +136,30 @@ static enum err_code flush_batch(struct decoder *d, struct followed_table *t, ui
         return rc;
     }
     return send(d, BATCH_ROWS, t, &open, NULL);
+}
+
+/* Many tables at once: each holds little, and all together too much. */
+static enum err_code flush_largest(struct decoder *d)
+{
+    const struct lane_options *o = &d->lane->options;
+    struct followed_table *table = NULL;
+    uint32_t at = 0;
+    size_t most = 0;
+
+    for (uint32_t i = 0; i < o->table_count; i++) {
+        struct followed_table *t = o->tables[i];
+
+        for (uint32_t k = 0; t->lane == o->number && k < t->decode.batch_count; k++) {
+            size_t bytes = payload_bytes(t->decode.batches[k].batch);
+
+            if (bytes >= most) {
+                most = bytes;
+                table = t;
+                at = k;
+            }
+        }
+    }
+    return table == NULL ? ERR_OK : flush_batch(d, table, at);
 }
 
 /* The batch that takes the next row of a day; NULL when there is none: d->err says why. */
@@ -207,12 +238,18 @@ static enum err_code decode_event(struct decoder *d, const struct slab *s,
             return d->err.code;
         }
         ERR_TRY(row_reader_next(&d->reader, false, &d->err));
+        size_t before = payload_bytes(open->batch);
+
         put_row(d, s, entry, open->batch);
+        d->open_bytes += payload_bytes(open->batch) - before;
         rows++;
         if (open->batch->row_count >= COLUMN_BATCH_ROWS_MAX ||
-            open->batch->columns[CHANGELOG_PAYLOAD].values.len >= COLUMN_BATCH_BYTES_TARGET) {
+            payload_bytes(open->batch) >= COLUMN_BATCH_BYTES_TARGET) {
             ERR_TRY(flush_batch(d, t, (uint32_t)(open - t->decode.batches)));
         }
+    }
+    if (d->open_bytes > d->lane->options.memory_bytes / 8) {
+        ERR_TRY(flush_largest(d));
     }
     atomic_fetch_add_explicit(&d->lane->options.run->counters.rows_decoded, rows,
                               memory_order_relaxed);
@@ -255,7 +292,10 @@ static enum err_code end_batches(struct decoder *d, bool discard)
         }
         while (t->decode.batch_count > 0) {
             if (discard) {
-                pool_give(d->lane, t->decode.batches[--t->decode.batch_count].batch);
+                struct column_batch *batch = t->decode.batches[--t->decode.batch_count].batch;
+
+                d->open_bytes -= payload_bytes(batch);
+                pool_give(d->lane, batch);
             } else {
                 ERR_TRY(flush_batch(d, t, 0));
             }
