@@ -110,8 +110,9 @@ static const struct known_table *table_of(const struct inspect_rows *r,
                                           const struct binlog_event *ev)
 {
     uint64_t id;
+    bool ends_statement;
 
-    if (rows_event_table_id(ev->header.type, ev->body, &id, NULL) != ERR_OK) {
+    if (rows_event_table_id(ev->header.type, ev->body, &id, &ends_statement, NULL) != ERR_OK) {
         return NULL;
     }
     const struct known_table *t = r->tables[id % TABLES_MAX];

@@ -80,7 +80,8 @@ static enum err_code read_head(uint8_t type, struct bytes_reader *in, struct row
     return ERR_OK;
 }
 
-enum err_code rows_event_table_id(uint8_t type, struct span body, uint64_t *table_id, struct err *e)
+enum err_code rows_event_table_id(uint8_t type, struct span body, uint64_t *table_id,
+                                  bool *ends_statement, struct err *e)
 {
     struct bytes_reader in;
     struct rows_head head = {0};
@@ -88,6 +89,7 @@ enum err_code rows_event_table_id(uint8_t type, struct span body, uint64_t *tabl
     bytes_reader_init(&in, body);
     ERR_TRY(read_head(type, &in, &head, e));
     *table_id = head.table_id;
+    *ends_statement = (head.flags & FLAG_STMT_END) != 0;
     return ERR_OK;
 }
 

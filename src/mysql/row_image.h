@@ -53,9 +53,9 @@ struct row_reader {
     struct charset_converter charsets;
 };
 
-/* Only the table id of a rows event. */
+/* Only the table id of a rows event, and whether it is its statement's last. */
 MUST_USE enum err_code rows_event_table_id(uint8_t type, struct span body, uint64_t *table_id,
-                                           struct err *e);
+                                           bool *ends_statement, struct err *e);
 
 void row_reader_init(struct row_reader *r);
 void row_reader_deinit(struct row_reader *r);

@@ -7,6 +7,23 @@
 
 #define SECOND_US 1000000
 
+/*
+ * Tables that have no more than what the source is told to leave out. On MariaDB this says nothing
+ * when a number comes twice; there the place in the log says it, if it is known.
+ */
+static void find_level_tables(const struct follow_options *o)
+{
+    for (uint32_t i = 0; i < o->table_count; i++) {
+        struct followed_table *t = o->tables[i];
+        bool by_place = t->source.gtids != NULL && t->source.position.file[0] != '\0' &&
+                        gtid_set_flavor(t->source.gtids) == GTID_FLAVOR_MARIADB;
+
+        t->source.level = o->start_gtids != NULL && t->source.gtids != NULL && !by_place &&
+                          gtid_set_is_subset(t->source.gtids, o->start_gtids);
+        t->source.caught_up = t->source.level;
+    }
+}
+
 enum err_code follow_new(const struct follow_options *options, struct follow **out, struct err *e)
 {
     const struct run_options *o = options->run->options;
@@ -17,6 +34,7 @@ enum err_code follow_new(const struct follow_options *options, struct follow **o
     }
     f->options = *options;
     f->run = options->run;
+    find_level_tables(options);
     (void)pthread_mutex_init(&f->mutex, NULL);
     f->slabs = calloc(options->lane_count, sizeof *f->slabs);
     f->end = options->start;
@@ -233,7 +251,7 @@ static enum err_code rewind_to_cut(struct follow *f, struct err *e)
     ERR_TRY(push_marker(f, SLAB_DISCARD, NULL, e));
     /* The cut may lie before the place where a table stood at the start: skip up to there again. */
     for (uint32_t i = 0; i < f->options.table_count; i++) {
-        f->options.tables[i]->source.caught_up = false;
+        f->options.tables[i]->source.caught_up = f->options.tables[i]->source.level;
     }
     f->end = f->cut_end;
     f->moved = false;
@@ -290,6 +308,7 @@ static enum err_code open_stream(struct follow *f, struct err *e)
     bool interrupted = f->interrupted;
     (void)pthread_mutex_unlock(&f->mutex);
     memset(f->ids, 0, sizeof f->ids);
+    f->id_count = 0;
     if (strcmp(binlog_stream_server(stream)->identity, f->run->source) != 0) {
         return err_set(e, ERR_SOURCE,
                        "the address leads to another server now (%s; it was %s): its positions do "

@@ -31,9 +31,46 @@ static struct followed_table *find_table(const struct follow *f, struct span sch
     return NULL;
 }
 
+/* The id's slot, or the free one that it would get; NULL when all are taken. */
 static struct table_id_slot *slot_of(struct follow *f, uint64_t id)
 {
-    return &f->ids[id % TABLE_IDS_MAX];
+    for (uint64_t i = 0; i < TABLE_IDS_MAX; i++) {
+        struct table_id_slot *s = &f->ids[(id + i) % TABLE_IDS_MAX];
+
+        if (!s->used || s->id == id) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+/* A statement's table maps come before its rows and hold to its end, as on a replica. */
+static enum err_code note_table_id(struct follow *f, uint64_t id, struct followed_table *t,
+                                   struct err *e)
+{
+    if (f->statement_ended && f->id_count >= TABLE_IDS_MAX / 2) {
+        memset(f->ids, 0, sizeof f->ids);
+        f->id_count = 0;
+    }
+    f->statement_ended = false;
+    struct table_id_slot *s = slot_of(f, id);
+
+    if (s == NULL) {
+        return err_set(e, ERR_LIMIT, "a statement that changes more than %u tables", TABLE_IDS_MAX);
+    }
+    f->id_count += s->used ? 0 : 1;
+    *s = (struct table_id_slot){.used = true, .id = id, .table = t};
+    return ERR_OK;
+}
+
+/*
+ * Whether to go by GTID. The sequence numbers of a MariaDB domain may go back, so there the place
+ * in the log, which is the same server's, decides if it is known.
+ */
+static bool goes_by_gtid(const struct followed_table *t, const struct gtid *gtid)
+{
+    return t->source.gtids != NULL && gtid->present &&
+           (gtid->flavor == GTID_FLAVOR_MYSQL || t->source.position.file[0] == '\0');
 }
 
 /* Whether the table has this event's transaction already, from before a restart. */
@@ -47,7 +84,7 @@ static bool is_in_table(struct follow *f, struct followed_table *t, const struct
     }
     bool skip;
 
-    if (t->source.gtids != NULL && f->txn.gtid.present) {
+    if (goes_by_gtid(t, &f->txn.gtid)) {
         skip = gtid_set_contains(t->source.gtids, &f->txn.gtid);
     } else {
         /* A transaction lies wholly before or wholly after the end of another. */
@@ -68,7 +105,7 @@ static enum err_code on_table_map(struct follow *f, const struct binlog_event *e
     ERR_TRY(table_map_peek(ev->body, &id, &schema, &name, e));
     struct followed_table *t = find_table(f, schema, name);
 
-    *slot_of(f, id) = (struct table_id_slot){.used = true, .id = id, .table = t};
+    ERR_TRY(note_table_id(f, id, t, e));
     if (t == NULL || is_in_table(f, t, ev)) {
         return ERR_OK;
     }
@@ -161,13 +198,13 @@ static enum err_code on_rows(struct follow *f, const struct binlog_event *ev, st
 {
     uint64_t id;
 
-    ERR_TRY(rows_event_table_id(ev->header.type, ev->body, &id, e));
+    ERR_TRY(rows_event_table_id(ev->header.type, ev->body, &id, &f->statement_ended, e));
     const struct table_id_slot *slot = slot_of(f, id);
 
     if (id == DUMMY_TABLE_ID) {
         return ERR_OK;
     }
-    if (!slot->used || slot->id != id) {
+    if (slot == NULL || !slot->used) {
         return err_set(e, ERR_CORRUPT,
                        "rows event at %s:%llu for table id %llu without a table map", ev->end.file,
                        (unsigned long long)ev->end.offset, (unsigned long long)id);
@@ -201,6 +238,7 @@ static enum err_code on_gtid(struct follow *f, const struct binlog_event *ev, st
                        "changed while calve was following",
                        ev->end.file, (unsigned long long)ev->end.offset);
     }
+    f->statement_ended = true;
     f->txn.open = true;
     f->txn.routed = false;
     /* MariaDB's GTID event stands for BEGIN. */
@@ -414,6 +452,7 @@ static enum err_code on_query(struct follow *f, const struct binlog_event *ev, s
 static enum err_code on_new_file(struct follow *f, const struct binlog_event *ev, struct err *e)
 {
     memset(f->ids, 0, sizeof f->ids);
+    f->id_count = 0;
     if (f->txn.open && (ev->header.flags & BINLOG_FLAG_ARTIFICIAL) == 0) {
         return err_set(e, ERR_CORRUPT,
                        "%s starts while a transaction of the file before it has no end",

@@ -44,7 +44,9 @@ struct follow {
     int64_t cut_us; /* monotonic time of the last cut */
     uint64_t cut_count;
 
-    struct table_id_slot ids[TABLE_IDS_MAX];
+    struct table_id_slot ids[TABLE_IDS_MAX]; /* hashed; full ones push on to the next */
+    uint32_t id_count;
+    bool statement_ended; /* by the rows event before */
     struct slab **slabs; /* the open slab of each lane, or NULL */
 
     struct gtid_set *until_gtids;

@@ -49,6 +49,7 @@ struct followed_table {
         struct table_plan *plan;         /* of the latest table map */
         struct binlog_position position; /* events up to here are in the table already */
         struct gtid_set *gtids; /* transactions in the table already; NULL: go by position */
+        bool level;             /* has what the stream's start has: there is nothing to skip */
         bool caught_up;         /* nothing is left to skip */
         uint64_t skip_serial;   /* the transaction that skip_this was decided for */
         bool skip_this;

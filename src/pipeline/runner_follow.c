@@ -39,9 +39,35 @@ static bool all_have_gtids(const struct runner *r)
     return true;
 }
 
-/* What every table has already. */
-static enum err_code common_gtids(const struct runner *r, struct gtid_set **out, struct err *e)
+/*
+ * In MariaDB the sequence numbers of a domain may go back. Where they did between two tables, the
+ * least of both is not what both have: the table that stands first in the log must be behind by
+ * numbers, too.
+ */
+static enum err_code check_numbers(const struct runner *r, const struct followed_table *first,
+                                   struct err *e)
 {
+    for (uint32_t i = 0; i < r->table_count; i++) {
+        const struct followed_table *t = r->tables[i];
+
+        if (first->source.position.file[0] != '\0' &&
+            gtid_set_flavor(first->source.gtids) == GTID_FLAVOR_MARIADB &&
+            !gtid_set_is_subset(first->source.gtids, t->source.gtids)) {
+            return err_set(e, ERR_SOURCE,
+                           "%s is behind %s in the binlog, but not by GTID: sequence numbers went "
+                           "back on the source, so there is no place to follow both from. Set "
+                           "gtid_strict_mode=ON there, drop the Iceberg tables and copy them again",
+                           first->full_name, t->full_name);
+        }
+    }
+    return ERR_OK;
+}
+
+/* What every table has already; `first` is the one that stands first in the log. */
+static enum err_code common_gtids(const struct runner *r, const struct followed_table *first,
+                                  struct gtid_set **out, struct err *e)
+{
+    ERR_TRY(check_numbers(r, first, e));
     struct gtid_set *common = gtid_set_copy(r->tables[0]->source.gtids);
 
     for (uint32_t i = 1; common != NULL && i < r->table_count; i++) {
@@ -57,19 +83,19 @@ static enum err_code common_gtids(const struct runner *r, struct gtid_set **out,
 static enum err_code find_start(const struct runner *r, struct start *out, struct err *e)
 {
     bool some_have_gtids = false;
-    const struct binlog_position *least = &r->tables[0]->source.position;
+    const struct followed_table *first = r->tables[0];
 
     for (uint32_t i = 0; i < r->table_count; i++) {
         const struct followed_table *t = r->tables[i];
 
         some_have_gtids = some_have_gtids || t->source.gtids != NULL;
-        if (binlog_position_compare(&t->source.position, least) < 0) {
-            least = &t->source.position;
+        if (binlog_position_compare(&t->source.position, &first->source.position) < 0) {
+            first = t;
         }
     }
-    *out = (struct start){.position = *least};
+    *out = (struct start){.position = first->source.position};
     if (all_have_gtids(r)) {
-        return common_gtids(r, &out->gtids, e);
+        return common_gtids(r, first, &out->gtids, e);
     }
     if (out->position.file[0] == '\0') {
         return err_set(e, ERR_CONFIG,
@@ -90,7 +116,11 @@ static enum err_code find_start(const struct runner *r, struct start *out, struc
 static enum err_code check_not_rewound(const struct start *start, const struct low_watermark *now,
                                        struct err *e)
 {
-    if (start->gtids != NULL && now->gtids != NULL) {
+    bool by_gtids = start->gtids != NULL && now->gtids != NULL;
+
+    /* A MariaDB server checks itself whether its log has them; its numbers may go back. */
+    if (by_gtids &&
+        (gtid_set_flavor(start->gtids) == GTID_FLAVOR_MYSQL || start->position.file[0] == '\0')) {
         if (gtid_set_is_subset(start->gtids, now->gtids)) {
             return ERR_OK;
         }
@@ -100,7 +130,8 @@ static enum err_code check_not_rewound(const struct start *start, const struct l
                        "server. Following on would mix two histories: drop the Iceberg tables and "
                        "copy them again");
     }
-    if (start->gtids == NULL && binlog_position_compare(&start->position, &now->position) > 0) {
+    if (start->position.file[0] != '\0' &&
+        binlog_position_compare(&start->position, &now->position) > 0) {
         return err_set(e, ERR_SOURCE,
                        "the lake is at %s:%llu, and the source's binlog ends at %s:%llu: its "
                        "binlogs were reset, or it is another server. Drop the Iceberg tables and "

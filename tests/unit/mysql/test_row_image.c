@@ -135,13 +135,15 @@ TEST(test_row_image__reads_v1_and_extra_data)
         struct buf rows = {0};
         struct err e = {0};
         uint64_t id;
+        bool ends = true;
 
         put_hex(&rows, cases[i].head);
         put_hex(&rows, row_8);
         put_hex(&rows, row_8);
         row_reader_init(&r);
-        assert_ok(rows_event_table_id(cases[i].type, buf_span(&rows), &id, &e), &e);
+        assert_ok(rows_event_table_id(cases[i].type, buf_span(&rows), &id, &ends, &e), &e);
         assert_u64_eq(id, 0x69);
+        assert_false(ends);
         assert_ok(row_reader_start(&r, plan, cases[i].type, buf_span(&rows), &e), &e);
         assert_false(r.stmt_end);
         while (row_reader_more(&r)) {
