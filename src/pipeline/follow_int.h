@@ -47,7 +47,7 @@ struct follow {
     struct table_id_slot ids[TABLE_IDS_MAX]; /* hashed; full ones push on to the next */
     uint32_t id_count;
     bool statement_ended; /* by the rows event before */
-    struct slab **slabs; /* the open slab of each lane, or NULL */
+    struct slab **slabs;  /* the open slab of each lane, or NULL */
 
     struct gtid_set *until_gtids;
     struct binlog_position until; /* file "" when not by position */
