@@ -227,8 +227,8 @@ static enum err_code fail_column(struct row_reader *r, const struct row_op *op, 
 static enum err_code fail_row(struct row_reader *r, struct err *e)
 {
     bytes_fail(&r->in);
-    return err_set(e, ERR_CORRUPT, "%s.%s: a row ends within its NULL bits", r->plan->def->schema,
-                   r->plan->def->name);
+    return err_set(e, ERR_CORRUPT, "%s.%s: a row ends within its NULL bits, or has none",
+                   r->plan->def->schema, r->plan->def->name);
 }
 
 static enum err_code read_image(struct row_reader *r, struct value *values, struct err *e)
@@ -333,7 +333,7 @@ static enum err_code skip_before(struct row_reader *r, struct err *e)
     return ERR_OK;
 }
 
-enum err_code row_reader_next(struct row_reader *r, bool want_before, struct err *e)
+static enum err_code read_row(struct row_reader *r, bool want_before, struct err *e)
 {
     buf_reset(&r->scratch);
     switch (r->change) {
@@ -350,4 +350,13 @@ enum err_code row_reader_next(struct row_reader *r, bool want_before, struct err
         return read_image(r, r->after, e);
     }
     return ERR_OK;
+}
+
+enum err_code row_reader_next(struct row_reader *r, bool want_before, struct err *e)
+{
+    size_t left = bytes_left(&r->in);
+
+    ERR_TRY(read_row(r, want_before, e));
+    /* An image without columns has no bytes, and there would be rows without end. */
+    return bytes_left(&r->in) < left ? ERR_OK : fail_row(r, e);
 }
