@@ -71,6 +71,7 @@ struct followed_table {
         struct checkpoint expected; /* what we last read or wrote; ordinal 0: none yet */
         bool exists;                /* in the catalog */
         bool backfill_complete;
+        bool stale_mark;             /* the watermark is of a table that was dropped */
         const struct table_def *def; /* of the next checkpoint */
     } commit;
 

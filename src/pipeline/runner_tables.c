@@ -238,7 +238,12 @@ static enum err_code load_states(struct runner *r, struct err *e)
         sweep(r, r->tables[i]);
     }
     for (uint32_t i = 0; i < r->table_count; i++) {
-        ERR_TRY(catch_watermark_up(r, r->tables[i], e));
+        const struct followed_table *t = r->tables[i];
+
+        if (t->commit.stale_mark) {
+            ERR_TRY(watermarks_forget(r->watermarks, t->schema, t->name, e));
+        }
+        ERR_TRY(catch_watermark_up(r, t, e));
     }
     return ERR_OK;
 }

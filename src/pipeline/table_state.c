@@ -117,9 +117,16 @@ enum err_code table_state_load(struct run *run, const struct watermarks *waterma
     if (row != NULL && row->backfill_complete) {
         table->commit.backfill_complete = true;
     }
-    if (has_mark && !found && !table->commit.exists) {
-        /* Somebody dropped the table to have it copied again: its old position says nothing. */
+    bool is_new =
+        !table->commit.exists || (!has_rows && run->options->snapshot == RUN_SNAPSHOT_INITIAL);
+
+    if (row != NULL && !found && is_new) {
+        /*
+         * Somebody dropped the table to have it copied again: its old position says nothing, also
+         * when a run made the table anew and was killed before it had rows.
+         */
         table->commit.backfill_complete = false;
+        table->commit.stale_mark = has_mark || row->backfill_complete;
         return ERR_OK;
     }
     if (has_mark &&

@@ -233,6 +233,18 @@ static enum err_code row_for(struct watermarks *w, const struct watermark_update
     return ERR_OK;
 }
 
+static bool forget_row(struct watermark *row, int64_t now_us)
+{
+    if (row->position.file[0] == '\0' && !row->backfill_complete) {
+        return false;
+    }
+    row->position = (struct binlog_position){.offset = 0};
+    row->backfill_complete = false;
+    row->has_updated_at = true;
+    row->updated_at_us = now_us;
+    return true;
+}
+
 /* Applies the updates to the rows; *changed is false when all of them said so already. */
 static enum err_code apply(struct watermarks *w, const struct watermark_update *updates,
                            uint32_t count, const struct binlog_position *position,
@@ -246,6 +258,10 @@ static enum err_code apply(struct watermarks *w, const struct watermark_update *
         struct watermark *row;
 
         ERR_TRY(row_for(w, &updates[i], &row, e));
+        if (updates[i].forget) {
+            *changed = forget_row(row, now_us) || *changed;
+            continue;
+        }
         int order =
             row->position.file[0] == '\0' ? 1 : binlog_position_compare(position, &row->position);
         bool move = order > 0 || (order < 0 && (!same_source || updates[i].restart));
@@ -370,4 +386,23 @@ enum err_code watermarks_commit(struct watermarks *w, const struct watermark_upd
             return rc;
         }
     }
+}
+
+enum err_code watermarks_forget(struct watermarks *w, const char *schema, const char *table,
+                                struct err *e)
+{
+    const struct watermark_update update = {.schema = schema, .table = table, .forget = true};
+    /* The property stays as it is; the commit writes it anew, from copies. */
+    struct binlog_position position = w->position;
+    char source[sizeof w->source];
+    char *gtids = w->gtids == NULL ? NULL : str_dup(w->gtids);
+
+    if (w->gtids != NULL && gtids == NULL) {
+        return err_nomem(e);
+    }
+    memcpy(source, w->source, sizeof source);
+    enum err_code rc = watermarks_commit(w, &update, 1, &position, gtids, source, e);
+
+    free(gtids);
+    return rc;
 }

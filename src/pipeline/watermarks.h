@@ -63,6 +63,7 @@ struct watermark_update {
     const char *schema;
     const char *table;
     bool backfill_complete; /* sets the flag; false leaves it as it is */
+    bool forget;            /* takes position and flag away instead */
     bool restart;           /* the Iceberg table is new: an old row of the name says nothing */
 };
 
@@ -76,5 +77,12 @@ MUST_USE enum err_code watermarks_commit(struct watermarks *w,
                                          uint32_t update_count,
                                          const struct binlog_position *position, const char *gtids,
                                          const char *source, struct err *e);
+
+/*
+ * Takes position and completeness from a row: its Iceberg table was dropped, and what it says is of
+ * another one. Before the new one is begun, so that no later start can take it for true.
+ */
+MUST_USE enum err_code watermarks_forget(struct watermarks *w, const char *schema,
+                                         const char *table, struct err *e);
 
 #endif

@@ -114,3 +114,43 @@ def test_definition_outlives_its_checkpoint(make_source, make_calve):
     assert running.stop().status == 0
     for payload in calve.lake.payloads(source.schema, "t", "insert"):
         assert '"column_7":"label 7"' in payload and payload.count('"column_') == 30, payload
+
+
+def test_killed_while_a_dropped_table_is_copied_again(make_source, make_calve):
+    """The table is there again, empty: its old watermark must not stand for a copy."""
+    source = make_source("mysql-9")
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)")
+    calve = make_calve(source)
+    calve.catch_up()
+    location = calve.lake.table(source.schema, "t").location()
+    schema, spec = calve.lake.table(source.schema, "t").schema(), calve.lake.table(source.schema, "t").spec()
+    calve.lake.catalog.drop_table((source.schema, "t"))
+    # What a kill leaves between creating the table and committing the copy.
+    calve.lake.catalog.create_table((source.schema, "t"), schema, location, spec)
+    calve.catch_up()
+    assert len(calve.lake.payloads(source.schema, "t")) == 2
+
+
+def test_dropped_table_after_a_reset(make_source, make_calve, make_oracle):
+    """The old watermark is gone before the new copy is begun: it may be far ahead of the new log."""
+    source = make_source("mysql-9", max_binlog_stmt_cache_size="2G")  # a server of this test's own
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1), (2)")
+    calve = make_calve(source)
+    calve.catch_up()
+    source.sql("RESET BINARY LOGS AND GTIDS")
+    calve.lake.catalog.drop_table((source.schema, "t"))
+    lock = source.session()
+    try:
+        with lock.cursor() as cursor:
+            cursor.execute("LOCK TABLES t WRITE")
+        run = calve.start("run")
+        run.wait_event("copy.started")
+        assert calve.lake.watermarks()[(source.schema, "t")]["log_file"] is None
+        assert not calve.lake.watermarks()[(source.schema, "t")]["backfill_complete"]
+        run.kill9()
+    finally:
+        lock.close()
+    calve.catch_up()
+    source.sql("INSERT INTO t VALUES (3)")
+    calve.catch_up()
+    assert replay(calve.lake.changes(source.schema, "t")) == make_oracle(source).by_key(source.schema, "t")
