@@ -288,8 +288,15 @@ static enum err_code parse_command(struct parser *p, struct err *e)
                        c->words);
     }
     if (out->args.word_count > c->words_max) {
-        return err_set(e, ERR_CONFIG, "calve %s%s: '%.100s' is too much", c->name, c->words,
-                       out->args.words[c->words_max]);
+        const char *word = out->args.words[c->words_max];
+
+        /* Most likely a source, with its password. */
+        return strstr(word, "://") != NULL
+                   ? err_set(e, ERR_CONFIG,
+                             "calve %s%s: a URL is too much: give it as --source URL", c->name,
+                             c->words)
+                   : err_set(e, ERR_CONFIG, "calve %s%s: '%.100s' is too much", c->name, c->words,
+                             word);
     }
     if (out->command == CLI_COMMAND_BACKFILL) {
         words_to_tables(out);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "app/cli.h"
@@ -191,10 +192,24 @@ static enum exit_status run_cli(const struct cli *cli)
     return run_configured(cli);
 }
 
+/* A table has a file open for each day of its rows: the usual 1024 are too few for many tables. */
+static void raise_file_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        /* Where it is refused, a run with few tables still has enough. */
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli;
     struct err e = {0};
+
+    raise_file_limit();
     enum exit_status status =
         cli_parse(argc, argv, &cli, &e) == ERR_OK ? run_cli(&cli) : usage_error(&e);
 

@@ -1,5 +1,6 @@
 """What sources do that is rare and legal."""
 
+import resource
 import threading
 import time
 
@@ -137,3 +138,35 @@ def test_reset_source(flavor, more, make_source, make_calve, make_oracle):
     source.sql("INSERT INTO t VALUES (5000, 0)")
     calve.catch_up()
     assert replay(calve.lake.changes(source.schema, "t")) == make_oracle(source).by_key(source.schema, "t")
+
+
+def test_many_open_files(make_source, make_calve, make_oracle):
+    """A file is open for each table and day: the soft limit of a shell is no ceiling."""
+    source = make_source("mysql-9")
+    names = [f"t{i}" for i in range(10)]
+    for name in names:
+        source.sql(f"CREATE TABLE {name} (id INT PRIMARY KEY, v INT)")
+    calve = make_calve(source)
+    calve.catch_up()
+    for day in range(8):
+        source.sql(f"SET TIMESTAMP = {1700000000 + day * 86400}", "BEGIN")
+        for name in names:
+            source.sql(f"INSERT INTO {name} VALUES ({day}, 1)")
+        source.sql("COMMIT")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (60, hard))
+    try:
+        running = calve.start("run", until="current", commit_interval="1h")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    result = running.wait()
+    assert result.status == 0, result
+    oracle = make_oracle(source)
+    for name in names:
+        assert replay(calve.lake.changes(source.schema, name)) == oracle.by_key(source.schema, name)
+
+
+def test_url_that_is_too_much(make_calve):
+    """A source in the wrong place is not repeated with its password."""
+    result = make_calve(None, name="url").plain("run", "mysql://root:s3cr3t@localhost")
+    assert result.status == 2 and "--source" in result.log and "s3cr3t" not in result.log, result
