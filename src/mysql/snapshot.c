@@ -487,6 +487,32 @@ enum err_code snapshot_begin(struct mysql_conn *c, bool exact, struct low_waterm
     return ERR_OK;
 }
 
+enum err_code snapshot_begin_locked(struct mysql_conn *c, const char *schema, const char *table,
+                                    struct low_watermark *out, struct err *e)
+{
+    struct buf sql = {0};
+
+    buf_append_str(&sql, "LOCK TABLES ");
+    mysql_quote_name(&sql, schema);
+    buf_u8(&sql, '.');
+    mysql_quote_name(&sql, table);
+    buf_append_str(&sql, " READ");
+    const char *text = buf_cstr(&sql);
+    enum err_code rc =
+        text == NULL ? buf_check(&sql, e, "a statement") : mysql_exec(c, e, "%s", text);
+
+    buf_deinit(&sql);
+    /* A write holds its lock until it is in the log, so with ours the end of the log is exact. */
+    if (rc == ERR_OK) {
+        rc = snapshot_current_position(c, out, e);
+    }
+    if (rc != ERR_OK) {
+        err_wrap(e, "starting a copy of a table that has neither a PRIMARY KEY nor an engine with "
+                    "transactions, which needs LOCK TABLES (or add a key, or use InnoDB)");
+    }
+    return rc;
+}
+
 enum err_code snapshot_end(struct mysql_conn *c, struct err *e)
 {
     return mysql_exec(c, e, "COMMIT");

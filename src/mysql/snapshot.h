@@ -41,6 +41,14 @@ MUST_USE enum err_code snapshot_begin(struct mysql_conn *c, bool exact, struct l
                                       struct err *e);
 
 /*
+ * The same for a table without a key whose engine has no consistent reads: nobody can write to the
+ * table until the connection ends. Errors: ERR_SOURCE, also when LOCK TABLES is not allowed.
+ */
+MUST_USE enum err_code snapshot_begin_locked(struct mysql_conn *c, const char *schema,
+                                             const char *table, struct low_watermark *out,
+                                             struct err *e);
+
+/*
  * The server's current end of the binlog, for "start at current" and "--until current". On MySQL
  * with GTIDs the position may lead the set by commits that are under way.
  */

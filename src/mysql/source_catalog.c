@@ -515,3 +515,23 @@ enum err_code source_catalog_row_estimate(struct mysql_conn *c, const char *sche
     *out = rc == ERR_OK ? number_of(span_str(rows)) : 0;
     return rc;
 }
+
+enum err_code source_catalog_is_transactional(struct mysql_conn *c, const char *schema,
+                                              const char *table, bool *out, struct err *e)
+{
+    struct buf sql = {0};
+    char answer[8] = "";
+
+    buf_append_str(&sql,
+                   "SELECT TRANSACTIONS FROM information_schema.ENGINES WHERE ENGINE = (SELECT "
+                   "ENGINE FROM information_schema.TABLES");
+    append_where(&sql, schema, table);
+    buf_append_str(&sql, ")");
+    const char *text = buf_cstr(&sql);
+    enum err_code rc = text == NULL ? buf_check(&sql, e, "a query")
+                                    : mysql_query_text(c, text, answer, sizeof answer, e);
+
+    buf_deinit(&sql);
+    *out = str_ieq(answer, "YES");
+    return rc;
+}

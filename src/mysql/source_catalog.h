@@ -28,4 +28,8 @@ MUST_USE enum err_code source_catalog_tables(struct mysql_conn *c,
 MUST_USE enum err_code source_catalog_row_estimate(struct mysql_conn *c, const char *schema,
                                                    const char *table, uint64_t *out, struct err *e);
 
+/* Whether the table's engine has transactions: others have no consistent reads either. */
+MUST_USE enum err_code source_catalog_is_transactional(struct mysql_conn *c, const char *schema,
+                                                       const char *table, bool *out, struct err *e);
+
 #endif

@@ -219,6 +219,20 @@ static enum err_code read_and_encode(struct copy *c, struct err *e)
 
 /* ---- one try ---- */
 
+/* Rows without a key cannot be told from those that the replay brings again. */
+static enum err_code begin(struct copy *c, struct err *e)
+{
+    const struct followed_table *t = c->table;
+    bool exact = t->source.def->key_count == 0;
+    bool transactional = true;
+
+    if (exact) {
+        ERR_TRY(source_catalog_is_transactional(c->conn, t->schema, t->name, &transactional, e));
+    }
+    return transactional ? snapshot_begin(c->conn, exact, &c->mark, e)
+                         : snapshot_begin_locked(c->conn, t->schema, t->name, &c->mark, e);
+}
+
 static enum err_code prepare(struct copy *c, struct err *e)
 {
     const struct run *run = c->options->run;
@@ -226,8 +240,7 @@ static enum err_code prepare(struct copy *c, struct err *e)
     struct rand seed;
 
     ERR_TRY(mysql_conn_open(&o->mysql, &c->conn, e));
-    /* Rows without a key cannot be told from those that the replay brings again. */
-    ERR_TRY(snapshot_begin(c->conn, c->table->source.def->key_count == 0, &c->mark, e));
+    ERR_TRY(begin(c, e));
     ERR_TRY(source_catalog_load(c->conn, c->table->schema, c->table->name, &c->table->arena,
                                 &c->def, e));
     rand_init(&seed);
