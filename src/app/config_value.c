@@ -164,7 +164,7 @@ void config_value_allowed(const struct config_setting *s, struct buf *out)
         buf_append_str(out, "true or false");
         return;
     case CONFIG_DURATION_MS:
-        put_range(s, "a time", ", such as 500ms, 10s, 5m, 1h or 1d", out);
+        put_range(s, "a time", ", such as 30s or 5m", out);
         return;
     case CONFIG_BYTES:
         put_range(s, "a size", ", such as 64MiB or 1GiB", out);
