@@ -350,6 +350,17 @@ static enum err_code stop_inside_transaction(struct follow *f, struct err *e)
     return f->done ? ERR_OK : err_set_retryable(e, ERR_IO, "reading again up to the stop position");
 }
 
+/*
+ * A dump opens with the heads of the file it is in, whose time is that of the file's start: a
+ * source that has just been quiet would look days behind.
+ */
+static bool tells_time(const struct binlog_event_header *h)
+{
+    return h->timestamp_s != 0 && h->type != BINLOG_EVENT_FORMAT_DESCRIPTION &&
+           h->type != BINLOG_EVENT_PREVIOUS_GTIDS && h->type != BINLOG_EVENT_MARIADB_GTID_LIST &&
+           h->type != BINLOG_EVENT_MARIADB_BINLOG_CHECKPOINT;
+}
+
 static enum err_code read_events(struct follow *f, struct retry *retry, struct err *e)
 {
     uint64_t bytes_before = 0;
@@ -365,7 +376,7 @@ static enum err_code read_events(struct follow *f, struct retry *retry, struct e
         atomic_fetch_add_explicit(&f->run->counters.bytes_read, bytes - bytes_before,
                                   memory_order_relaxed);
         bytes_before = bytes;
-        if (ev.header.timestamp_s != 0) {
+        if (tells_time(&ev.header)) {
             atomic_store_explicit(&f->run->counters.last_event_s, (int64_t)ev.header.timestamp_s,
                                   memory_order_relaxed);
         }
