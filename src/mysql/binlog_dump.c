@@ -45,6 +45,7 @@ struct dump_error {
     const char *advice;
 };
 
+#define DAMAGED "the source's binlog is damaged there, or the position is not the start of an event"
 #define COPY_AGAIN                                                            \
     "the tables must be copied anew; let the source keep its binlogs longer " \
     "(binlog_expire_logs_seconds)"
@@ -68,9 +69,8 @@ static const struct dump_error dump_errors[] = {
      "crash"},
     {"max_allowed_packet", ERR_SOURCE,
      "raise max_allowed_packet on the source; or the position is not the start of an event"},
-    {"log event", ERR_SOURCE,
-     "the source's binlog is damaged there, or the position is not the start of an event"},
-    {"binlog truncated", ERR_SOURCE, "the source's binlog is damaged there"},
+    {"log event", ERR_SOURCE, DAMAGED},
+    {"binlog truncated", ERR_SOURCE, DAMAGED},
     {"format_description_event", ERR_SOURCE, "the source's binlog is damaged there"},
     {"GTID_MODE", ERR_SOURCE, "gtid_mode was changed on the source: set it back"},
     {"server_id was not set", ERR_SOURCE, "set server_id on the source"},

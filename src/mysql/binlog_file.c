@@ -81,8 +81,7 @@ enum err_code binlog_stream_from_file(FILE *file, const char *name, struct binlo
     buf_init(&f->event, EVENT_BYTES_MAX);
     if (fread(head, 1, sizeof head, file) != sizeof head || memcmp(head, magic, sizeof head) != 0) {
         close_file(f);
-        return err_set(e, ERR_CORRUPT,
-                       "%s is not a binlog file: it does not start with fe 62 69 6e", name);
+        return err_set(e, ERR_CORRUPT, "not a binlog file: it does not start with fe 62 69 6e");
     }
     (void)snprintf(at.file, sizeof at.file, "%s", name);
     struct binlog_source source = {
