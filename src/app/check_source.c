@@ -201,6 +201,20 @@ static void check_position(const struct source_check *k)
     low_watermark_deinit(&end);
 }
 
+/* A copy looks for prepared XA transactions, and goes on when it may not look. */
+static void check_xa(const struct source_check *k)
+{
+    struct err why = {0};
+
+    if (k->c->snapshot == RUN_SNAPSHOT_INITIAL && !k->server->is_mariadb &&
+        mysql_exec(k->conn, &why, "XA RECOVER") != ERR_OK) {
+        finding_add(k->f, FINDING_NOTE, "privilege to see XA transactions",
+                    "missing: a copy does not notice prepared XA transactions, which it misses: "
+                    "GRANT XA_RECOVER_ADMIN ON *.* TO %s",
+                    k->account);
+    }
+}
+
 static enum err_code check_privileges(const struct source_check *k, struct err *e)
 {
     struct grants g = {0};
@@ -226,6 +240,7 @@ static enum err_code check_privileges(const struct source_check *k, struct err *
                     "%s, turn gtid_mode on, or run with --snapshot never",
                     k->account);
     }
+    check_xa(k);
     return ERR_OK;
 }
 
