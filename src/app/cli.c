@@ -34,7 +34,7 @@ static const struct command commands[] = {
      "Show each table's state, lag, rows, last commit and watermark."},
     {CLI_COMMAND_INSPECT, "inspect", " binlog|parquet|avro|table WHAT", 2, 2, 0,
      GROUP(LAKE) | GROUP(OUTPUT),
-     "Show what is in a file, or in a table (SCHEMA.TABLE or its metadata.json)."},
+     "Show what is in a file, or in a table (SCHEMA.TABLE, its folder or metadata.json)."},
     {CLI_COMMAND_CONFIG, "config", "", 0, 0, 0, ALL_GROUPS,
      "Show every setting, its value and where it came from."},
     {CLI_COMMAND_VERSION, "version", "", 0, 0, 0, 0, "Show the version."},
@@ -373,7 +373,7 @@ static void put_general_help(struct buf *out)
     buf_append_str(
         out, "\n`calve COMMAND --help` lists a command's flags. Without a command calve does "
              "what CDC_MODE\nsays (docs/config.md). Exit status: 0 done, 1 failed, 2 usage or "
-             "settings, 3 differences or\nfailed checks.\n");
+             "settings, 3 failed checks.\n");
 }
 
 void cli_put_help(enum cli_command command, struct buf *out)

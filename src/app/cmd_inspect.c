@@ -6,19 +6,24 @@ enum err_code cmd_inspect(const struct config *c, const struct command_args *arg
 {
     const char *kind = args->words[0];
     const char *what = args->words[1];
+    bool binlog = strcmp(kind, "binlog") == 0;
+    bool parquet = strcmp(kind, "parquet") == 0;
+    bool avro = strcmp(kind, "avro") == 0;
+    bool table = strcmp(kind, "table") == 0;
 
-    if (strcmp(kind, "binlog") == 0) {
+    if (!binlog && !parquet && !avro && !table) {
+        return err_set(e, ERR_CONFIG,
+                       "calve inspect: '%.50s' is none of binlog, parquet, avro, table", kind);
+    }
+    if ((args->rows && !binlog && !parquet) || (args->discard && !binlog)) {
+        return err_set(e, ERR_CONFIG, "calve inspect %s has no %s", kind,
+                       args->discard ? "--discard" : "--rows");
+    }
+    if (binlog) {
         return inspect_binlog(what, args, e);
     }
-    if (strcmp(kind, "avro") == 0) {
-        return inspect_avro(what, args, e);
-    }
-    if (strcmp(kind, "table") == 0) {
-        return inspect_table(what, c, args, log, e);
-    }
-    if (strcmp(kind, "parquet") == 0) {
+    if (parquet) {
         return inspect_parquet(what, args, e);
     }
-    return err_set(e, ERR_CONFIG, "calve inspect: '%.50s' is none of binlog, parquet, avro, table",
-                   kind);
+    return avro ? inspect_avro(what, args, e) : inspect_table(what, c, args, log, e);
 }

@@ -154,7 +154,8 @@ static enum exit_status run_configured(const struct cli *cli)
     enum err_code rc = config_load(&request, &c, &e);
 
     if (rc == ERR_NOT_FOUND) {
-        return print_help(CLI_COMMAND_NONE, stderr, EXIT_STATUS_USAGE);
+        (void)print_help(CLI_COMMAND_NONE, stderr, EXIT_STATUS_USAGE);
+        (void)fputc('\n', stderr);
     }
     if (rc == ERR_OK) {
         rc = config_require(c, cli_needs(cli->command), &e);

@@ -439,6 +439,8 @@ def test_status_and_inspect(make_source, make_calve):
     os.chmod(binlog, 0o644)
     shown = calve.plain("inspect", "binlog", binlog)
     assert shown.status == 0 and "Xid" in shown.out or "XID" in shown.out.upper(), shown
+    useless = calve.plain("inspect", "avro", binlog, "--rows")
+    assert useless.status == 2 and "calve inspect avro has no --rows" in useless.log, useless
     missing = calve.plain("inspect", "parquet", calve.folder / "nothing.parquet")
     assert missing.status == 1 and "nothing.parquet" in missing.log
 
@@ -456,3 +458,4 @@ def test_check_and_version(make_source, make_calve):
     assert version.status == 0 and version.out.startswith("calve "), version
     nothing = calve.plain(cwd=calve.folder)
     assert nothing.status == 2 and "calve run" in nothing.log
+    assert "neither CDC_MODE nor CDC_TABLE" in nothing.log.splitlines()[-1], nothing
