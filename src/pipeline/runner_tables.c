@@ -282,6 +282,34 @@ enum err_code runner_load_states(struct runner *r, struct err *e)
     return rc;
 }
 
+/* A start is committed and then counts for good: a mistyped one has to be found before. */
+static enum err_code check_from(struct mysql_conn *conn, const struct binlog_position *from,
+                                struct err *e)
+{
+    struct low_watermark first = {.gtids = NULL};
+    struct low_watermark now = {.gtids = NULL};
+    enum err_code rc = snapshot_current_position(conn, &now, e);
+
+    if (rc == ERR_OK) {
+        rc = snapshot_earliest_position(conn, &first, e);
+    }
+    if (rc == ERR_OK && binlog_position_compare(from, &now.position) > 0) {
+        rc = err_set(e, ERR_CONFIG,
+                     "from: %s:%llu lies past the end of the source's binlog (%s:%llu)", from->file,
+                     (unsigned long long)from->offset, now.position.file,
+                     (unsigned long long)now.position.offset);
+    }
+    if (rc == ERR_OK && binlog_position_compare(from, &first.position) < 0) {
+        rc = err_set(e, ERR_CONFIG,
+                     "from: the source has no %s:%llu any more: its binlog starts at %s:%llu",
+                     from->file, (unsigned long long)from->offset, first.position.file,
+                     (unsigned long long)first.position.offset);
+    }
+    low_watermark_deinit(&first);
+    low_watermark_deinit(&now);
+    return rc;
+}
+
 static enum err_code start_point(const struct runner *r, struct mysql_conn *conn,
                                  struct low_watermark *out, struct err *e)
 {
@@ -296,7 +324,7 @@ static enum err_code start_point(const struct runner *r, struct mysql_conn *conn
         return snapshot_earliest_position(conn, out, e);
     case RUN_POINT_POSITION:
         out->position = from->position;
-        return ERR_OK;
+        return check_from(conn, &from->position, e);
     case RUN_POINT_GTIDS:
         if (!mariadb && !mysql_conn_server(conn)->gtid_enabled) {
             return err_set(e, ERR_CONFIG, "from: a GTID set needs a source with gtid_mode=ON");

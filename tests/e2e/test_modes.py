@@ -160,6 +160,13 @@ def test_from(flavor, make_source, make_calve):
     assert ids(follow(ends[3][1]), source) == [5, 6]
     assert ids(follow("earliest", ddl_accept="all"), source) == [1, 2, 3, 4, 5, 6]
     assert ids(follow(start, ddl_accept="all"), source) == [1, 2, 3, 4, 5, 6]
+    # A place that the source does not have is not taken down as the table's.
+    calve = make_calve(source)
+    file = ends[4][0].rpartition(":")[0]
+    for place in (f"{file}:999999999", f"{file.rpartition('.')[0]}.000000:4"):
+        refused = calve.run("run", snapshot="never", until="current", **{"from": place})
+        assert refused.status == 2 and f"{place} " in refused.log, refused
+    assert (source.schema, "t") not in calve.lake.tables()
     # A table that has a position goes on from there.
     calve = follow(ends[4][0])
     calve.ok("run", snapshot="never", until="current", **{"from": ends[0][0]})
