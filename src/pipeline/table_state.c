@@ -100,6 +100,15 @@ static enum err_code take_metadata(struct run *run, struct followed_table *t, bo
     return rc;
 }
 
+/*
+ * Somebody dropped the table to have it copied again: its old watermark says nothing, also when a
+ * run made the table anew and was killed before it had rows.
+ */
+static bool is_begun_anew(const struct run *run, const struct followed_table *table, bool has_rows)
+{
+    return !table->commit.exists || (!has_rows && run->options->snapshot == RUN_SNAPSHOT_INITIAL);
+}
+
 enum err_code table_state_load(struct run *run, const struct watermarks *watermarks,
                                struct followed_table *table, struct err *e)
 {
@@ -117,14 +126,7 @@ enum err_code table_state_load(struct run *run, const struct watermarks *waterma
     if (row != NULL && row->backfill_complete) {
         table->commit.backfill_complete = true;
     }
-    bool is_new =
-        !table->commit.exists || (!has_rows && run->options->snapshot == RUN_SNAPSHOT_INITIAL);
-
-    if (row != NULL && !found && is_new) {
-        /*
-         * Somebody dropped the table to have it copied again: its old position says nothing, also
-         * when a run made the table anew and was killed before it had rows.
-         */
+    if (row != NULL && !found && is_begun_anew(run, table, has_rows)) {
         table->commit.backfill_complete = false;
         table->commit.stale_mark = has_mark || row->backfill_complete;
         return ERR_OK;
