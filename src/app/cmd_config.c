@@ -2,6 +2,7 @@
 #include "app/config_help.h"
 #include "app/config_value.h"
 #include "app/output.h"
+#include "app/signals.h"
 #include "codec/json_writer.h"
 
 /* {"commit.interval":{"value":"10s","origin":"default"},…} */
@@ -30,6 +31,7 @@ enum err_code cmd_config(const struct config *c, const struct command_args *args
     struct buf out = {0};
 
     (void)log;
+    signals_end_on_pipe();
     if (args->markdown) {
         config_put_markdown(&out);
     } else if (args->json) {

@@ -1,5 +1,6 @@
 #include "app/commands.h"
 #include "app/inspect_int.h"
+#include "app/signals.h"
 
 enum err_code cmd_inspect(const struct config *c, const struct command_args *args, struct log *log,
                           struct err *e)
@@ -11,6 +12,7 @@ enum err_code cmd_inspect(const struct config *c, const struct command_args *arg
     bool avro = strcmp(kind, "avro") == 0;
     bool table = strcmp(kind, "table") == 0;
 
+    signals_end_on_pipe();
     if (!binlog && !parquet && !avro && !table) {
         return err_set(e, ERR_CONFIG,
                        "calve inspect: '%.50s' is none of binlog, parquet, avro, table", kind);

@@ -30,6 +30,16 @@ void signals_init(void)
     (void)sigaction(SIGPIPE, &act, NULL);
 }
 
+void signals_end_on_pipe(void)
+{
+    struct sigaction act;
+
+    memset(&act, 0, sizeof act);
+    act.sa_handler = SIG_DFL;
+    (void)sigemptyset(&act.sa_mask);
+    (void)sigaction(SIGPIPE, &act, NULL);
+}
+
 bool signals_stop_requested(void *ctx)
 {
     (void)ctx;

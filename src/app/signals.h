@@ -13,6 +13,9 @@
 
 void signals_init(void);
 
+/* For commands that only print: a reader that has seen enough (`| head`) ends them quietly. */
+void signals_end_on_pipe(void);
+
 /* Fits run_options.stop_requested; ctx is not looked at. */
 bool signals_stop_requested(void *ctx);
 

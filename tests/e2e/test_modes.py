@@ -2,11 +2,13 @@
 
 import json
 import os
+import subprocess
 import time
 
 import pytest
 
 from lake import WATERMARKS, file_number, local_path, position_of, replay
+from program import binary
 from source import FLAVORS
 
 CHANGELOG = [(1, "event_type", "string", False), (2, "timestamp", "timestamp", False),
@@ -466,3 +468,11 @@ def test_check_and_version(make_source, make_calve):
     nothing = calve.plain(cwd=calve.folder)
     assert nothing.status == 2 and "calve run" in nothing.log
     assert "neither CDC_MODE nor CDC_TABLE" in nothing.log.splitlines()[-1], nothing
+
+
+def test_inspect_ends_quietly_when_nobody_reads_on(make_calve):
+    """As `calve inspect … | head` does."""
+    calve = make_calve(None)
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; '{binary()}' config --markdown | head -1"],
+                          cwd=calve.folder, capture_output=True, check=False)
+    assert done.stderr == b"" and done.stdout.startswith(b"#"), done
