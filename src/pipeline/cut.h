@@ -16,12 +16,9 @@ struct def_change {
 };
 
 struct cut {
-    uint64_t number;
     struct binlog_position position;
     char *gtids;     /* executed set as text; NULL when the source has none */
     int64_t time_us; /* when it was made */
-    bool has_rows;
-    bool final;
     struct def_change *changes;
     uint32_t change_count;
     unsigned parts_missing; /* lanes that have not delivered yet; committer */

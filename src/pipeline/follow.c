@@ -137,18 +137,15 @@ static enum err_code push_marker(struct follow *f, enum slab_kind kind, struct c
     return ERR_OK;
 }
 
-static enum err_code send_cut(struct follow *f, bool has_rows, bool final, struct err *e)
+static enum err_code send_cut(struct follow *f, struct err *e)
 {
     struct cut *cut = calloc(1, sizeof *cut);
 
     if (cut == NULL) {
         return err_nomem(e);
     }
-    cut->number = ++f->cut_count;
     cut->position = f->end;
     cut->time_us = clock_wall_us(&f->run->clock);
-    cut->has_rows = has_rows;
-    cut->final = final;
     if (f->executed != NULL) {
         struct buf text = {0};
         size_t len;
@@ -190,13 +187,11 @@ static enum err_code note_cut(struct follow *f, struct err *e)
     return ERR_OK;
 }
 
-enum err_code follow_cut(struct follow *f, bool final, struct err *e)
+enum err_code follow_cut(struct follow *f, struct err *e)
 {
-    bool has_rows = f->rows_since_cut;
-
     ERR_TRY(follow_send_slabs(f, e));
     ERR_TRY(note_cut(f, e));
-    return send_cut(f, has_rows, final, e);
+    return send_cut(f, e);
 }
 
 enum err_code follow_cut_if_due(struct follow *f, struct err *e)
@@ -218,7 +213,7 @@ enum err_code follow_cut_if_due(struct follow *f, struct err *e)
         ERR_TRY(follow_send_slabs(f, e));
         due = atomic_load(&f->run->counters.rows_decoded) - f->rows_decoded_at_cut >= o->batch_rows;
     }
-    return due ? follow_cut(f, false, e) : ERR_OK;
+    return due ? follow_cut(f, e) : ERR_OK;
 }
 
 enum err_code follow_transaction_end(struct follow *f, const struct binlog_position *end,
@@ -424,7 +419,7 @@ static void cut_before_end(struct follow *f)
 
     /* A failure here adds nothing: the run ends with the one that led to it. */
     if (!run_failed(f->run) && leave_open_transaction(f, &ignored) == ERR_OK && f->moved) {
-        (void)!follow_cut(f, true, &ignored);
+        (void)!follow_cut(f, &ignored);
     }
 }
 
@@ -436,7 +431,7 @@ static enum err_code recover(struct follow *f, struct retry *retry, struct rand 
 
     ERR_TRY(leave_open_transaction(f, e));
     if (f->moved && f->rows_since_cut) {
-        ERR_TRY(follow_cut(f, false, e));
+        ERR_TRY(follow_cut(f, e));
     }
     wait_to_retry(f, retry, rand, &why);
     return ERR_OK;
@@ -474,5 +469,5 @@ enum err_code follow_run(struct follow *f, struct err *e)
         return err_set(e, ERR_CANCELLED, "the run has failed");
     }
     ERR_TRY(leave_open_transaction(f, e));
-    return f->moved || f->change_count > 0 ? follow_cut(f, true, e) : ERR_OK;
+    return f->moved || f->change_count > 0 ? follow_cut(f, e) : ERR_OK;
 }

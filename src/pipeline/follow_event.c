@@ -385,7 +385,7 @@ static enum err_code on_statement(struct follow *f, const struct binlog_event *e
         }
         /* Rows in front of it must not be read again under the new definition. */
         if (f->moved && !f->txn.routed) {
-            ERR_TRY(follow_cut(f, false, e));
+            ERR_TRY(follow_cut(f, e));
         }
         ERR_TRY(adopt_definition(f, t, e));
     }

@@ -42,7 +42,6 @@ struct follow {
     uint64_t rows_decoded_at_cut;
     uint64_t bytes_since_cut;
     int64_t cut_us; /* monotonic time of the last cut */
-    uint64_t cut_count;
 
     struct table_id_slot ids[TABLE_IDS_MAX]; /* hashed; full ones push on to the next */
     uint32_t id_count;
@@ -61,7 +60,7 @@ struct follow {
 MUST_USE enum err_code follow_event(struct follow *f, const struct binlog_event *ev, struct err *e);
 
 /* Cuts at f->end. */
-MUST_USE enum err_code follow_cut(struct follow *f, bool final, struct err *e);
+MUST_USE enum err_code follow_cut(struct follow *f, struct err *e);
 
 /* Sends the open slabs off. */
 MUST_USE enum err_code follow_send_slabs(struct follow *f, struct err *e);
