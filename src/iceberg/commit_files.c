@@ -237,13 +237,23 @@ static enum err_code reserve_rows(struct commit *c, struct err *e)
     return c->rows == NULL ? arena_fail(&c->arena, e, "manifest list") : ERR_OK;
 }
 
+/* Ends a manifest, stores it and makes it one of the new snapshot's. */
+static enum err_code add_manifest(struct manifest_out *m, struct commit *c, struct err *e)
+{
+    struct iceberg_manifest_row *row;
+
+    ERR_TRY(manifest_out_finish(m, c, &row, e));
+    ERR_TRY(manifest_out_store(m, c, row, e));
+    c->rows[c->row_count++] = row;
+    return ERR_OK;
+}
+
 /* An overwrite: one manifest for this spec with all that its manifests held. */
 static enum err_code replace_spec(struct commit *c, const struct spec_view *spec, bool with_added,
                                   struct err *e)
 {
     struct manifest_out m;
     struct deleting deleting = {&m, c};
-    struct iceberg_manifest_row *row;
     enum err_code rc = manifest_out_open(&m, c, spec, e);
 
     if (rc == ERR_OK && with_added) {
@@ -260,13 +270,7 @@ static enum err_code replace_spec(struct commit *c, const struct spec_view *spec
         }
     }
     if (rc == ERR_OK && ((with_added && c->added.files > 0) || c->removed.files > was)) {
-        rc = manifest_out_finish(&m, c, &row, e);
-        if (rc == ERR_OK) {
-            rc = manifest_out_store(&m, c, row, e);
-        }
-        if (rc == ERR_OK) {
-            c->rows[c->row_count++] = row;
-        }
+        rc = add_manifest(&m, c, e);
     }
     manifest_out_deinit(&m);
     return rc;
@@ -359,7 +363,6 @@ static enum err_code write_run(struct commit *c, const struct append_plan *p, ui
 {
     uint32_t run = p->items[first].run;
     struct manifest_out m;
-    struct iceberg_manifest_row *row;
     struct spec_view spec;
 
     if (!metadata_spec(c->base, p->items[first].spec_id, &spec)) {
@@ -375,13 +378,7 @@ static enum err_code write_run(struct commit *c, const struct append_plan *p, ui
         }
     }
     if (rc == ERR_OK) {
-        rc = manifest_out_finish(&m, c, &row, e);
-    }
-    if (rc == ERR_OK) {
-        rc = manifest_out_store(&m, c, row, e);
-    }
-    if (rc == ERR_OK) {
-        c->rows[c->row_count++] = row;
+        rc = add_manifest(&m, c, e);
     }
     manifest_out_deinit(&m);
     return rc;
