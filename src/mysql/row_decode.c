@@ -128,14 +128,20 @@ enum err_code row_decode_f64(struct row_reader *r, const struct row_op *op, stru
     return isfinite(out->u.f64) ? ERR_OK : not_finite(e);
 }
 
+/* What was read as unsigned is two's complement; `range` is how many values there are. */
+static void to_signed(struct value *out, int64_t range)
+{
+    int64_t v = (int64_t)out->u.u64;
+
+    out->kind = VALUE_I64;
+    out->u.i64 = v >= range / 2 ? v - range : v;
+}
+
 enum err_code row_decode_i8(struct row_reader *r, const struct row_op *op, struct value *out,
                             struct err *e)
 {
     ERR_TRY(row_decode_u8(r, op, out, e));
-    int64_t v = (int64_t)out->u.u64;
-
-    out->kind = VALUE_I64;
-    out->u.i64 = v >= 0x80 ? v - 0x100 : v;
+    to_signed(out, 0x100);
     return ERR_OK;
 }
 
@@ -157,10 +163,7 @@ enum err_code row_decode_i24(struct row_reader *r, const struct row_op *op, stru
                              struct err *e)
 {
     ERR_TRY(row_decode_u24(r, op, out, e));
-    int64_t v = (int64_t)out->u.u64;
-
-    out->kind = VALUE_I64;
-    out->u.i64 = v >= 0x800000 ? v - 0x1000000 : v;
+    to_signed(out, 0x1000000);
     return ERR_OK;
 }
 
