@@ -70,6 +70,8 @@ struct table_def {
     uint32_t column_count;
     uint32_t *key; /* column indexes of the PRIMARY KEY, in key order */
     uint32_t key_count;
+    const char *charset; /* of new text columns that name none; NULL when not known */
+    const char *engine;  /* "InnoDB"; NULL when not known */
     /* The source leaves generated columns out of (some of) its log, so payloads do not have them.
      */
     bool generated_unlogged;

@@ -21,6 +21,7 @@ enum binlog_event_type {
     BINLOG_EVENT_ROTATE = 4,
     BINLOG_EVENT_FORMAT_DESCRIPTION = 15,
     BINLOG_EVENT_XID = 16,
+    BINLOG_EVENT_EXECUTE_LOAD_QUERY = 18,
     BINLOG_EVENT_TABLE_MAP = 19,
     BINLOG_EVENT_WRITE_ROWS_V1 = 23,
     BINLOG_EVENT_UPDATE_ROWS_V1 = 24,
@@ -34,8 +35,11 @@ enum binlog_event_type {
     BINLOG_EVENT_GTID = 33,
     BINLOG_EVENT_ANONYMOUS_GTID = 34,
     BINLOG_EVENT_PREVIOUS_GTIDS = 35,
+    BINLOG_EVENT_XA_PREPARE = 38,
+    BINLOG_EVENT_PARTIAL_UPDATE_ROWS = 39,
     BINLOG_EVENT_TRANSACTION_PAYLOAD = 40,
     BINLOG_EVENT_HEARTBEAT_V2 = 41,
+    BINLOG_EVENT_GTID_TAGGED = 42,
     BINLOG_EVENT_MARIADB_ANNOTATE_ROWS = 160,
     BINLOG_EVENT_MARIADB_BINLOG_CHECKPOINT = 161,
     BINLOG_EVENT_MARIADB_GTID = 162,
@@ -63,19 +67,46 @@ struct binlog_event {
     bool in_payload;
 };
 
+/* MariaDB logs an ALTER in two groups when binlog_alter_two_phase is on. */
+enum binlog_alter_phase {
+    BINLOG_ALTER_WHOLE, /* also for all that is no ALTER */
+    BINLOG_ALTER_START, /* nothing has changed yet */
+    BINLOG_ALTER_COMMIT,
+    BINLOG_ALTER_ROLLBACK,
+};
+
 struct binlog_query {
     uint32_t thread_id;
     uint16_t error_code;
-    uint64_t sql_mode;         /* 0 when not logged */
-    uint16_t client_collation; /* 0 when not logged: the charset of the statement text */
+    uint64_t sql_mode;           /* 0 when not logged */
+    uint16_t client_collation;   /* 0 when not logged: the charset of the statement text */
+    uint16_t server_collation;   /* 0 when not logged */
+    uint16_t database_collation; /* 0 when not logged: then the default of the schema holds */
+    uint16_t utf8mb4_collation;  /* 0 when not logged: default collation of utf8mb4 */
+    int explicit_timestamps;     /* explicit_defaults_for_timestamp: 0, 1; -1 when not logged */
+    enum binlog_alter_phase phase;
     struct span schema;
     struct span sql;
 };
 
+#define XID_DATA_BYTES 128u
+
+/* An XA transaction's name, unique among those that are open. */
+struct xid {
+    int32_t format_id;
+    uint8_t gtrid_bytes;
+    uint8_t bqual_bytes;
+    uint8_t data[XID_DATA_BYTES]; /* gtrid, then bqual */
+};
+
 struct binlog_transaction_start {
     struct gtid gtid;
-    bool standalone;            /* MariaDB: the next event is the whole group */
-    uint64_t transaction_bytes; /* 0 when not logged */
+    bool standalone;               /* MariaDB: the next event is the whole group */
+    uint64_t transaction_bytes;    /* 0 when not logged */
+    enum binlog_alter_phase phase; /* MariaDB */
+    bool xa_prepared;              /* MariaDB: the group ends with XA_PREPARE; `xid` is its name */
+    bool xa_completed;             /* MariaDB: the group ends the prepared transaction `xid` */
+    struct xid xid;
 };
 
 const char *binlog_event_type_name(uint8_t type); /* "WRITE_ROWS", "unknown" */
@@ -84,16 +115,20 @@ MUST_USE enum err_code binlog_event_read_header(struct bytes_reader *in,
                                                 struct binlog_event_header *out, struct err *e);
 MUST_USE enum err_code binlog_event_query(struct span body, struct binlog_query *out,
                                           struct err *e);
-/* Types GTID, ANONYMOUS_GTID and MariaDB GTID. */
+/* Types GTID, ANONYMOUS_GTID, GTID_TAGGED and MariaDB GTID. */
 MUST_USE enum err_code binlog_event_gtid(const struct binlog_event *ev,
                                          struct binlog_transaction_start *out, struct err *e);
+/* The end of a prepared group; with *one_phase it is its commit, too. */
+MUST_USE enum err_code binlog_event_xa_prepare(struct span body, bool *one_phase, struct xid *out,
+                                               struct err *e);
 MUST_USE enum err_code binlog_event_incident(struct span body, uint16_t *type, struct span *message,
                                              struct err *e);
 
 static inline bool binlog_event_is_rows(uint8_t type)
 {
     return (type >= BINLOG_EVENT_WRITE_ROWS_V1 && type <= BINLOG_EVENT_DELETE_ROWS_V1) ||
-           (type >= BINLOG_EVENT_WRITE_ROWS && type <= BINLOG_EVENT_DELETE_ROWS);
+           (type >= BINLOG_EVENT_WRITE_ROWS && type <= BINLOG_EVENT_DELETE_ROWS) ||
+           type == BINLOG_EVENT_PARTIAL_UPDATE_ROWS;
 }
 
 #endif

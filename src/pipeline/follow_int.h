@@ -1,13 +1,15 @@
 /*
- * follow_int.h - the source thread's state, shared by follow.c (connection, cuts) and
- * follow_event.c (what each event does).
+ * follow_int.h - the source thread's state, shared by follow.c (connection, cuts), follow_event.c
+ * (what each event does), follow_rows.c and follow_statement.c.
  */
 #ifndef CALVE_PIPELINE_FOLLOW_INT_H
 #define CALVE_PIPELINE_FOLLOW_INT_H
 
+#include "mysql/statement.h"
 #include "pipeline/follow.h"
 
-#define TABLE_IDS_MAX 1024u
+#define TABLE_IDS_MAX        1024u
+#define SQL_MODE_ANSI_QUOTES 0x4u
 
 /* The latest table map of an id: whose rows they are, NULL for tables that nobody follows. */
 struct table_id_slot {
@@ -58,6 +60,18 @@ struct follow {
 
 /* One event. f->done is set when the end that was asked for is reached. */
 MUST_USE enum err_code follow_event(struct follow *f, const struct binlog_event *ev, struct err *e);
+
+/* Whether the table has this event's transaction already, from before a restart. */
+bool follow_is_in_table(struct follow *f, struct followed_table *t, const struct binlog_event *ev);
+
+MUST_USE enum err_code follow_table_map(struct follow *f, const struct binlog_event *ev,
+                                        struct err *e);
+MUST_USE enum err_code follow_rows(struct follow *f, const struct binlog_event *ev, struct err *e);
+
+/* A statement that changes tables other than by rows. */
+MUST_USE enum err_code follow_statement(struct follow *f, const struct binlog_event *ev,
+                                        const struct binlog_query *q, enum statement_kind kind,
+                                        struct err *e);
 
 /* Cuts at f->end. */
 MUST_USE enum err_code follow_cut(struct follow *f, struct err *e);

@@ -1,4 +1,4 @@
-#include "pipeline/sql_lexer_int.h"
+#include "mysql/sql_lexer_int.h"
 
 #include "base/str.h"
 

@@ -1,9 +1,9 @@
-#include "pipeline/ddl_guard.h"
+#include "mysql/statement.h"
 
 #include <stdio.h>
 
 #include "base/str.h"
-#include "pipeline/sql_lexer_int.h"
+#include "mysql/sql_lexer_int.h"
 
 static const char *const if_exists[] = {"IF", "NOT", "EXISTS", NULL};
 

@@ -1,5 +1,5 @@
 /*
- * ddl_guard.h - which tables a statement in the binlog touches other than by row events.
+ * statement.h - which tables a statement in the binlog touches other than by row events.
  *
  * A careful reader of statement heads, not a parser: enough to stop in front of anything that
  * changes a followed table's definition or rows without row events. It errs to one side: a head it
@@ -9,8 +9,8 @@
  *
  * Thread: any.
  */
-#ifndef CALVE_PIPELINE_DDL_GUARD_H
-#define CALVE_PIPELINE_DDL_GUARD_H
+#ifndef CALVE_MYSQL_STATEMENT_H
+#define CALVE_MYSQL_STATEMENT_H
 
 #include "base/bytes.h"
 #include "base/err.h"

@@ -1,4 +1,4 @@
-#include "pipeline/ddl_guard.h"
+#include "mysql/statement.h"
 
 #include <stdlib.h>
 
@@ -61,7 +61,7 @@ static void check_touched(const struct touch_case *cases, size_t count, bool ans
 
 #define CHECK_TOUCHED(cases) check_touched(cases, sizeof(cases) / sizeof(cases)[0], false)
 
-TEST(test_ddl_guard__classifies)
+TEST(test_statement__classifies)
 {
     static const struct {
         const char *sql;
@@ -166,7 +166,7 @@ TEST(test_ddl_guard__classifies)
     assert_int_equal(statement_classify((struct span){NULL, 0}, false), STATEMENT_OTHER);
 }
 
-TEST(test_ddl_guard__create)
+TEST(test_statement__create)
 {
     static const struct touch_case cases[] = {
         {"CREATE TABLE t (a INT)", "shop.t"},
@@ -227,7 +227,7 @@ TEST(test_ddl_guard__create)
     CHECK_TOUCHED(cases);
 }
 
-TEST(test_ddl_guard__drop)
+TEST(test_statement__drop)
 {
     static const struct touch_case cases[] = {
         {"DROP TABLE t", "shop.t"},
@@ -288,7 +288,7 @@ TEST(test_ddl_guard__drop)
     CHECK_TOUCHED(cases);
 }
 
-TEST(test_ddl_guard__rename_truncate_repair)
+TEST(test_statement__rename_truncate_repair)
 {
     static const struct touch_case cases[] = {
         {"RENAME TABLE a TO b", "shop.a shop.b"},
@@ -328,7 +328,7 @@ TEST(test_ddl_guard__rename_truncate_repair)
     CHECK_TOUCHED(cases);
 }
 
-TEST(test_ddl_guard__alter_that_changes_columns_or_rows)
+TEST(test_statement__alter_that_changes_columns_or_rows)
 {
     static const struct touch_case cases[] = {
         {"ALTER TABLE t ADD COLUMN a INT", "shop.t"},
@@ -435,7 +435,7 @@ TEST(test_ddl_guard__alter_that_changes_columns_or_rows)
     CHECK_TOUCHED(cases);
 }
 
-TEST(test_ddl_guard__alter_that_changes_neither)
+TEST(test_statement__alter_that_changes_neither)
 {
     static const struct touch_case cases[] = {
         {"ALTER TABLE t ADD INDEX (a)", ""},
@@ -497,7 +497,7 @@ TEST(test_ddl_guard__alter_that_changes_neither)
     CHECK_TOUCHED(cases);
 }
 
-TEST(test_ddl_guard__reads_ansi_quotes)
+TEST(test_statement__reads_ansi_quotes)
 {
     static const struct touch_case cases[] = {
         {"DROP TABLE \"a\", \"db\".\"b\"", "shop.a db.b"},
@@ -515,7 +515,7 @@ TEST(test_ddl_guard__reads_ansi_quotes)
 }
 
 /* With NO_BACKSLASH_ESCAPES a quote behind a backslash ends the text; both readings count. */
-TEST(test_ddl_guard__takes_the_worse_reading_of_a_backslash)
+TEST(test_statement__takes_the_worse_reading_of_a_backslash)
 {
     static const struct touch_case cases[] = {
         {"ALTER TABLE t COMMENT='a\\', ADD COLUMN b INT COMMENT 'c'", "shop.t"},
@@ -529,7 +529,7 @@ TEST(test_ddl_guard__takes_the_worse_reading_of_a_backslash)
 }
 
 /* MySQL passes over what MariaDB runs; the log does not say which of them wrote. */
-TEST(test_ddl_guard__takes_the_worse_reading_of_a_comment)
+TEST(test_statement__takes_the_worse_reading_of_a_comment)
 {
     static const struct touch_case cases[] = {
         {"DROP TABLE a /*M! , b */", "shop.a shop.b"},
@@ -546,7 +546,7 @@ TEST(test_ddl_guard__takes_the_worse_reading_of_a_comment)
 }
 
 /* The text is in the client's charset: a name that is not UTF-8 may be any. */
-TEST(test_ddl_guard__touches_all_where_a_name_cannot_be_read)
+TEST(test_statement__touches_all_where_a_name_cannot_be_read)
 {
     char longer[400] = "DROP TABLE ";
     static const struct touch_case cases[] = {
@@ -576,7 +576,7 @@ TEST(test_ddl_guard__touches_all_where_a_name_cannot_be_read)
     assert_string_equal(got.text, ". ");
 }
 
-TEST(test_ddl_guard__finds_mentions)
+TEST(test_statement__finds_mentions)
 {
     static const struct {
         const char *sql;
@@ -622,7 +622,7 @@ static void count(void *ctx, const char *schema, const char *table)
 }
 
 /* A statement that is cut anywhere touches its table, or was cut before its name began. */
-TEST(test_ddl_guard__reads_every_truncation)
+TEST(test_statement__reads_every_truncation)
 {
     static const char *const statements[] = {
         "ALTER TABLE `shop`.`orders` ADD COLUMN `a` INT COMMENT 'x\\'y', RENAME TO `b` -- c",
@@ -654,7 +654,7 @@ TEST(test_ddl_guard__reads_every_truncation)
     }
 }
 
-TEST(test_ddl_guard__reads_deep_and_long_statements)
+TEST(test_statement__reads_deep_and_long_statements)
 {
     enum { BYTES = 1 << 20 };
     static const char *const parts[] = {
@@ -677,14 +677,14 @@ TEST(test_ddl_guard__reads_deep_and_long_statements)
     free(sql);
 }
 
-TEST_MAIN(test_case(test_ddl_guard__classifies), test_case(test_ddl_guard__create),
-          test_case(test_ddl_guard__drop), test_case(test_ddl_guard__rename_truncate_repair),
-          test_case(test_ddl_guard__alter_that_changes_columns_or_rows),
-          test_case(test_ddl_guard__alter_that_changes_neither),
-          test_case(test_ddl_guard__reads_ansi_quotes),
-          test_case(test_ddl_guard__takes_the_worse_reading_of_a_backslash),
-          test_case(test_ddl_guard__takes_the_worse_reading_of_a_comment),
-          test_case(test_ddl_guard__touches_all_where_a_name_cannot_be_read),
-          test_case(test_ddl_guard__finds_mentions),
-          test_case(test_ddl_guard__reads_every_truncation),
-          test_case(test_ddl_guard__reads_deep_and_long_statements))
+TEST_MAIN(test_case(test_statement__classifies), test_case(test_statement__create),
+          test_case(test_statement__drop), test_case(test_statement__rename_truncate_repair),
+          test_case(test_statement__alter_that_changes_columns_or_rows),
+          test_case(test_statement__alter_that_changes_neither),
+          test_case(test_statement__reads_ansi_quotes),
+          test_case(test_statement__takes_the_worse_reading_of_a_backslash),
+          test_case(test_statement__takes_the_worse_reading_of_a_comment),
+          test_case(test_statement__touches_all_where_a_name_cannot_be_read),
+          test_case(test_statement__finds_mentions),
+          test_case(test_statement__reads_every_truncation),
+          test_case(test_statement__reads_deep_and_long_statements))

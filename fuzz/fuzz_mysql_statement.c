@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "pipeline/ddl_guard.h"
+#include "mysql/statement.h"
 
 /* Names are whole, and "" as schema only ever stands with "" as table. */
 static void check(void *ctx, const char *schema, const char *table)

@@ -5,8 +5,8 @@
  *
  * Thread: one at a time.
  */
-#ifndef CALVE_PIPELINE_SQL_LEXER_INT_H
-#define CALVE_PIPELINE_SQL_LEXER_INT_H
+#ifndef CALVE_MYSQL_SQL_LEXER_INT_H
+#define CALVE_MYSQL_SQL_LEXER_INT_H
 
 #include "base/bytes.h"
 

@@ -1,0 +1,221 @@
+/* follow_rows.c - rows events on their way to the lanes. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "mysql/row_image.h"
+#include "mysql/table_map.h"
+#include "pipeline/follow_int.h"
+
+#define SLAB_BYTES     ((size_t)256 << 10)
+#define DUMMY_TABLE_ID 0xffffffu
+
+static bool name_is(const struct follow *f, struct span logged, const char *name)
+{
+    return f->options.icase ? span_ieq_str(logged, name) : span_eq_str(logged, name);
+}
+
+static struct followed_table *find_table(const struct follow *f, struct span schema,
+                                         struct span name)
+{
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        struct followed_table *t = f->options.tables[i];
+
+        if (name_is(f, name, t->name) && name_is(f, schema, t->schema)) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+/* The id's slot, or the free one that it would get; NULL when all are taken. */
+static struct table_id_slot *slot_of(struct follow *f, uint64_t id)
+{
+    for (uint64_t i = 0; i < TABLE_IDS_MAX; i++) {
+        struct table_id_slot *s = &f->ids[(id + i) % TABLE_IDS_MAX];
+
+        if (!s->used || s->id == id) {
+            return s;
+        }
+    }
+    return NULL;
+}
+
+/* A statement's table maps come before its rows and hold to its end, as on a replica. */
+static enum err_code note_table_id(struct follow *f, uint64_t id, struct followed_table *t,
+                                   struct err *e)
+{
+    if (f->statement_ended && f->id_count >= TABLE_IDS_MAX / 2) {
+        memset(f->ids, 0, sizeof f->ids);
+        f->id_count = 0;
+    }
+    f->statement_ended = false;
+    struct table_id_slot *s = slot_of(f, id);
+
+    if (s == NULL) {
+        return err_set(e, ERR_LIMIT, "a statement that changes more than %u tables", TABLE_IDS_MAX);
+    }
+    f->id_count += s->used ? 0 : 1;
+    *s = (struct table_id_slot){.used = true, .id = id, .table = t};
+    return ERR_OK;
+}
+
+/*
+ * Whether to go by GTID. The sequence numbers of a MariaDB domain may go back, so there the place
+ * in the log, which is the same server's, decides if it is known.
+ */
+static bool goes_by_gtid(const struct followed_table *t, const struct gtid *gtid)
+{
+    return t->source.gtids != NULL && gtid->present &&
+           (gtid->flavor == GTID_FLAVOR_MYSQL || t->source.position.file[0] == '\0');
+}
+
+/* Whether the table has this event's transaction already, from before a restart. */
+bool follow_is_in_table(struct follow *f, struct followed_table *t, const struct binlog_event *ev)
+{
+    if (t->source.caught_up) {
+        return false;
+    }
+    if (t->source.skip_serial == f->txn.serial) {
+        return t->source.skip_this;
+    }
+    bool skip;
+
+    if (goes_by_gtid(t, &f->txn.gtid)) {
+        skip = gtid_set_contains(t->source.gtids, &f->txn.gtid);
+    } else {
+        /* A transaction lies wholly before or wholly after the end of another. */
+        skip = binlog_position_compare(&ev->end, &t->source.position) <= 0;
+        t->source.caught_up = !skip;
+    }
+    t->source.skip_serial = f->txn.serial;
+    t->source.skip_this = skip;
+    return skip;
+}
+
+enum err_code follow_table_map(struct follow *f, const struct binlog_event *ev, struct err *e)
+{
+    uint64_t id;
+    struct span schema;
+    struct span name;
+
+    ERR_TRY(table_map_peek(ev->body, &id, &schema, &name, e));
+    struct followed_table *t = find_table(f, schema, name);
+
+    ERR_TRY(note_table_id(f, id, t, e));
+    if (t == NULL || follow_is_in_table(f, t, ev)) {
+        return ERR_OK;
+    }
+    enum err_code rc = followed_table_plan(t, ev->body, e);
+
+    if (rc == ERR_CONFLICT) {
+        err_wrap(
+            e,
+            "%s at %s:%llu does not look as calve knows it (was it altered without the "
+            "statement in the binlog?). Copy it again: drop the Iceberg table and run backfill",
+            t->full_name, ev->end.file, (unsigned long long)ev->end.offset);
+    } else if (rc != ERR_OK) {
+        err_wrap(e, "%s at %s:%llu", t->full_name, ev->end.file,
+                 (unsigned long long)ev->end.offset);
+    }
+    return rc;
+}
+
+static struct slab *slab_for(struct follow *f, unsigned lane, const char *file)
+{
+    struct slab *s = f->slabs[lane];
+
+    if (s == NULL) {
+        s = calloc(1, sizeof *s);
+        if (s != NULL) {
+            s->kind = SLAB_ROWS;
+            (void)snprintf(s->log_file, sizeof s->log_file, "%s", file);
+            f->slabs[lane] = s;
+        }
+    }
+    return s;
+}
+
+static enum err_code send_slab(struct follow *f, unsigned lane, struct err *e)
+{
+    struct slab *s = f->slabs[lane];
+
+    f->slabs[lane] = NULL;
+    if (s == NULL) {
+        return ERR_OK;
+    }
+    enum err_code rc = buf_check(&s->bytes, e, "rows events");
+
+    if (rc != ERR_OK) {
+        slab_free(s);
+        return rc;
+    }
+    return lane_push(f->options.lanes[lane], s) ? ERR_OK
+                                                : err_set(e, ERR_CANCELLED, "the run has ended");
+}
+
+enum err_code follow_send_slabs(struct follow *f, struct err *e)
+{
+    for (unsigned i = 0; i < f->options.lane_count; i++) {
+        ERR_TRY(send_slab(f, i, e));
+    }
+    return ERR_OK;
+}
+
+static enum err_code route_rows(struct follow *f, struct followed_table *t,
+                                const struct binlog_event *ev, struct err *e)
+{
+    struct slab *s = f->slabs[t->lane];
+
+    if (s != NULL && strcmp(s->log_file, ev->end.file) != 0) {
+        ERR_TRY(send_slab(f, t->lane, e));
+    }
+    s = slab_for(f, t->lane, ev->end.file);
+    if (s == NULL) {
+        return err_nomem(e);
+    }
+    struct slab_entry entry = {
+        .table = t,
+        .plan = t->source.plan,
+        .log_position = ev->end.offset,
+        .timestamp_s = ev->header.timestamp_s,
+        .body_bytes = (uint32_t)ev->body.len,
+        .event_type = ev->header.type,
+    };
+
+    buf_append(&s->bytes, &entry, sizeof entry);
+    buf_append_span(&s->bytes, ev->body);
+    f->txn.routed = true;
+    f->rows_since_cut = true;
+    return s->bytes.len >= SLAB_BYTES || s->bytes.failed != ERR_OK ? send_slab(f, t->lane, e)
+                                                                   : ERR_OK;
+}
+
+enum err_code follow_rows(struct follow *f, const struct binlog_event *ev, struct err *e)
+{
+    uint64_t id;
+
+    ERR_TRY(rows_event_table_id(ev->header.type, ev->body, &id, &f->statement_ended, e));
+    const struct table_id_slot *slot = slot_of(f, id);
+
+    if (id == DUMMY_TABLE_ID) {
+        return ERR_OK;
+    }
+    if (slot == NULL || !slot->used) {
+        return err_set(e, ERR_CORRUPT,
+                       "rows event at %s:%llu for table id %llu without a table map", ev->end.file,
+                       (unsigned long long)ev->end.offset, (unsigned long long)id);
+    }
+    if (!f->txn.open) {
+        return err_set(e, ERR_CORRUPT, "rows event at %s:%llu outside a transaction", ev->end.file,
+                       (unsigned long long)ev->end.offset);
+    }
+    if (slot->table == NULL || follow_is_in_table(f, slot->table, ev)) {
+        return ERR_OK;
+    }
+    if (follow_passes_until(f, &ev->end)) {
+        f->done = true;
+        return ERR_OK;
+    }
+    return route_rows(f, slot->table, ev, e);
+}
