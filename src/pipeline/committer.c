@@ -237,8 +237,12 @@ static enum err_code commit_cut(struct committer *c, const struct cut *cut, stru
     int64_t start_us = clock_mono_us(&run->clock);
 
     (void)pthread_mutex_lock(&run->catalog_mutex);
-    enum err_code rc = commit_tables(c, cut, e);
+    enum err_code rc =
+        watermarks_put_notes(c->options.watermarks, (const char *const *)cut->notes, e);
 
+    if (rc == ERR_OK) {
+        rc = commit_tables(c, cut, e);
+    }
     if (rc == ERR_OK) {
         rc = commit_watermarks(c, cut, e);
     }

@@ -7,6 +7,9 @@ void cut_free(struct cut *c)
     if (c != NULL) {
         free(c->gtids);
         free(c->changes);
+        for (int i = 0; i < WATERMARK_NOTES; i++) {
+            free(c->notes[i]);
+        }
         free(c);
     }
 }

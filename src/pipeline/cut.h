@@ -8,6 +8,7 @@
 #include "base/queue.h"
 #include "mysql/position.h"
 #include "pipeline/followed_table.h"
+#include "pipeline/watermarks.h"
 
 /* A table's definition changed at this cut: later checkpoints carry the new one. */
 struct def_change {
@@ -21,8 +22,9 @@ struct cut {
     int64_t time_us; /* when it was made */
     struct def_change *changes;
     uint32_t change_count;
-    unsigned parts_missing; /* lanes that have not delivered yet; committer */
-    struct cut *next;       /* committer's list */
+    char *notes[WATERMARK_NOTES]; /* written before the tables; NULL: as it was */
+    unsigned parts_missing;       /* lanes that have not delivered yet; committer */
+    struct cut *next;             /* committer's list */
 };
 
 /* What one lane has for a cut. */

@@ -23,6 +23,13 @@ struct watermarks {
     struct binlog_position position; /* file "" when there was none */
     char *gtids;                     /* NULL when unknown */
     char source[64];
+    char *note_properties[WATERMARK_NOTES];
+    char *notes[WATERMARK_NOTES]; /* NULL: none */
+};
+
+static const char *const note_names[WATERMARK_NOTES] = {
+    [WATERMARK_NOTE_SCHEMA] = "schema",
+    [WATERMARK_NOTE_PREPARED] = "prepared",
 };
 
 static const struct table_ident ident = {WATERMARKS_NAMESPACE, WATERMARKS_TABLE};
@@ -42,7 +49,14 @@ enum err_code watermarks_new(const struct watermarks_options *options, struct wa
     w->connection = str_dup(options->connection);
     w->property =
         str_format("calve.watermark.%s.%lld", options->connection, (long long)options->server_id);
-    if (w->location == NULL || w->connection == NULL || w->property == NULL) {
+    bool named = true;
+
+    for (int i = 0; i < WATERMARK_NOTES; i++) {
+        w->note_properties[i] = str_format("calve.%s.%s.%lld", note_names[i], options->connection,
+                                           (long long)options->server_id);
+        named = named && w->note_properties[i] != NULL;
+    }
+    if (w->location == NULL || w->connection == NULL || w->property == NULL || !named) {
         watermarks_free(w);
         return err_nomem(e);
     }
@@ -59,6 +73,10 @@ void watermarks_free(struct watermarks *w)
         free(w->property);
         free(w->table_location);
         free(w->gtids);
+        for (int i = 0; i < WATERMARK_NOTES; i++) {
+            free(w->note_properties[i]);
+            free(w->notes[i]);
+        }
         free(w);
     }
 }
@@ -120,6 +138,31 @@ const char *watermarks_gtids(const struct watermarks *w, const struct binlog_pos
                : NULL;
 }
 
+static enum err_code set_note(struct watermarks *w, int which, const char *text, struct err *e)
+{
+    free(w->notes[which]);
+    w->notes[which] = NULL;
+    if (text != NULL && text[0] != '\0') {
+        w->notes[which] = str_dup(text);
+        return w->notes[which] == NULL ? err_nomem(e) : ERR_OK;
+    }
+    return ERR_OK;
+}
+
+static enum err_code read_notes(struct watermarks *w, const struct iceberg_metadata *metadata,
+                                struct err *e)
+{
+    for (int i = 0; i < WATERMARK_NOTES; i++) {
+        ERR_TRY(set_note(w, i, iceberg_metadata_property(metadata, w->note_properties[i]), e));
+    }
+    return ERR_OK;
+}
+
+const char *watermarks_note(const struct watermarks *w, enum watermark_note which)
+{
+    return w->notes[which];
+}
+
 /* ---- loading ---- */
 
 static enum err_code load_rows(struct watermarks *w, const struct catalog_table *table,
@@ -151,6 +194,9 @@ static enum err_code load_table(struct watermarks *w, struct err *e)
     free(w->table_location);
     w->table_location = str_dup(iceberg_metadata_location(table.metadata));
     rc = w->table_location == NULL ? err_nomem(e) : read_property(w, table.metadata, e);
+    if (rc == ERR_OK) {
+        rc = read_notes(w, table.metadata, e);
+    }
     if (rc == ERR_OK) {
         rc = load_rows(w, &table, e);
     }
@@ -386,6 +432,46 @@ enum err_code watermarks_commit(struct watermarks *w, const struct watermark_upd
             return rc;
         }
     }
+}
+
+enum err_code watermarks_put_notes(struct watermarks *w, const char *const texts[WATERMARK_NOTES],
+                                   struct err *e)
+{
+    struct iceberg_property properties[WATERMARK_NOTES];
+    uint32_t count = 0;
+    struct catalog_commit_result result = {0};
+
+    for (int i = 0; i < WATERMARK_NOTES; i++) {
+        if (texts[i] != NULL) {
+            properties[count++] = (struct iceberg_property){w->note_properties[i], texts[i]};
+        }
+    }
+    if (count == 0) {
+        return ERR_OK;
+    }
+    if (w->snapshot_id == NO_TABLE) {
+        ERR_TRY(watermarks_load(w, true, e));
+    }
+    enum err_code rc = catalog_commit(w->options.catalog, ident,
+                                      &(struct catalog_change){
+                                          .change = {.properties = properties,
+                                                     .property_count = count,
+                                                     .retention = w->options.retention},
+                                          .cancelled = w->options.cancelled,
+                                          .cancelled_ctx = w->options.cancelled_ctx,
+                                      },
+                                      &result, e);
+
+    if (rc != ERR_OK) {
+        err_wrap(e, "noting the state of the source in %s.%s", ident.ns, ident.name);
+        return rc;
+    }
+    for (int i = 0; i < WATERMARK_NOTES; i++) {
+        if (texts[i] != NULL) {
+            ERR_TRY(set_note(w, i, texts[i], e));
+        }
+    }
+    return ERR_OK;
 }
 
 enum err_code watermarks_forget(struct watermarks *w, const char *schema, const char *table,

@@ -59,6 +59,21 @@ const struct watermark *watermarks_find(const struct watermarks *w, const char *
 const char *watermarks_gtids(const struct watermarks *w, const struct binlog_position *position,
                              const char *source);
 
+/*
+ * What a connection remembers of its source beside the tables' checkpoints, each a text that is a
+ * property of the watermarks table. A commit of tables at a cut comes after the notes that a start
+ * from there needs, so a note may be of a later place than the tables' (see docs/delivery.md).
+ */
+enum watermark_note { WATERMARK_NOTE_SCHEMA, WATERMARK_NOTE_PREPARED, WATERMARK_NOTES };
+
+/* As of the last load or put; NULL when there is none. Lives until the next of either. */
+const char *watermarks_note(const struct watermarks *w, enum watermark_note which);
+
+/* Writes those texts that are not NULL, in one commit; "" takes a note away. */
+MUST_USE enum err_code watermarks_put_notes(struct watermarks *w,
+                                            const char *const texts[WATERMARK_NOTES],
+                                            struct err *e);
+
 struct watermark_update {
     const char *schema;
     const char *table;
