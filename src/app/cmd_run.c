@@ -44,6 +44,8 @@ static struct run_options options_of(const struct config *c)
         .zstd_level = (int)c->compression_level,
         .ddl_accept = c->ddl_accept.items,
         .ddl_accept_count = c->ddl_accept.count,
+        .ddl_policy = c->ddl_policy.items,
+        .ddl_policy_count = c->ddl_policy.count,
         .stop_requested = signals_stop_requested,
     };
 }

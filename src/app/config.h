@@ -82,6 +82,7 @@ struct config {
     uint64_t row_group_bytes;
     uint64_t compression_level;
     struct config_list ddl_accept; /* "FILE:POS" or "all" */
+    struct config_list ddl_policy; /* "mark", "stop", "SCHEMA.TABLE=stop" */
 
     enum log_level log_level;
     enum log_format log_format;

@@ -454,6 +454,25 @@ static enum err_code check_ddl_accept(const struct config *c, struct err *e)
     return ERR_OK;
 }
 
+static enum err_code check_ddl_policy(const struct config *c, struct err *e)
+{
+    for (uint32_t i = 0; i < c->ddl_policy.count; i++) {
+        const char *item = c->ddl_policy.items[i];
+        const char *equals = strrchr(item, '=');
+        const char *policy = equals == NULL ? item : equals + 1;
+        const char *dot = equals == NULL ? NULL : memchr(item, '.', (size_t)(equals - item));
+
+        if ((strcmp(policy, "mark") != 0 && strcmp(policy, "stop") != 0) ||
+            (equals != NULL && (dot == NULL || dot == item || dot + 1 == equals))) {
+            return err_set(e, ERR_CONFIG,
+                           "ddl.policy: '%.200s' (%s) must be mark, stop, or one of them for some "
+                           "tables, such as shop.orders=stop",
+                           item, config_origin(c, "ddl.policy"));
+        }
+    }
+    return ERR_OK;
+}
+
 /* It becomes part of paths and of property names. */
 static enum err_code check_connection_name(const struct config *c, struct err *e)
 {
@@ -610,6 +629,7 @@ enum err_code config_derive_values(struct config_loader *l, struct err *e)
     ERR_TRY(check_globs(c, "table", &c->tables, e));
     ERR_TRY(check_globs(c, "exclude-table", &c->excluded, e));
     ERR_TRY(check_ddl_accept(c, e));
+    ERR_TRY(check_ddl_policy(c, e));
     ERR_TRY(parse_point(c, "from", c->from_text, false, &c->from, e));
     ERR_TRY(parse_point(c, "until", c->until_text, true, &c->until, e));
     ERR_TRY(derive_warehouse(l, e));

@@ -64,6 +64,10 @@ const struct config_setting config_settings[] = {
     {"ddl.accept", CONFIG_LIST, CONFIG_GROUP_TABLES, AT(ddl_accept), "", 0, 0, NULL,
      "FILE:POS", NULL,
      "DDL statements that were looked at and may be followed, or `all`: the definition is read again."},
+    {"ddl.policy", CONFIG_LIST, CONFIG_GROUP_TABLES, AT(ddl_policy), "mark", 0, 0, NULL,
+     "[SCHEMA.TABLE=]POLICY", NULL,
+     "What TRUNCATE, DROP and RENAME of a table do: `mark` writes an event row and goes on, `stop` stops in "
+     "front of it. The last entry that names a table holds."},
 
     {"warehouse", CONFIG_STRING, CONFIG_GROUP_LAKE, AT(warehouse), "", 0, 0, NULL,
      "DIR", NULL, "Folder (or file:// location) of the Iceberg tables."},

@@ -6,6 +6,7 @@
 
 #define POOL_MAX        24u
 #define MICROS_PER_S    1000000
+#define SECONDS_PER_DAY 86400u
 #define QUEUE_BYTES_MAX ((size_t)2 << 20)
 
 enum batch_kind { BATCH_ROWS, BATCH_CUT, BATCH_DISCARD };
@@ -204,31 +205,79 @@ static struct span event_type_name(enum row_change change)
     abort();
 }
 
-static void put_row(struct decoder *d, const struct slab *s, const struct slab_entry *entry,
-                    struct column_batch *batch)
+/* The columns in front of the payload, which is open afterwards. */
+static struct column *begin_row(const struct slab *s, const struct slab_entry *entry,
+                                struct span event_type, struct column_batch *batch)
 {
-    struct row_reader *r = &d->reader;
     struct column *payload = &batch->columns[CHANGELOG_PAYLOAD];
 
-    column_put_bytes(&batch->columns[CHANGELOG_EVENT_TYPE], event_type_name(r->change));
+    column_put_bytes(&batch->columns[CHANGELOG_EVENT_TYPE], event_type);
     column_put_i64(&batch->columns[CHANGELOG_TIMESTAMP],
                    (int64_t)entry->timestamp_s * MICROS_PER_S);
     column_put_bytes(&batch->columns[CHANGELOG_LOG_FILE], span_str(s->log_file));
     column_put_i64(&batch->columns[CHANGELOG_LOG_POSITION], (int64_t)entry->log_position);
     column_begin_bytes(payload);
+    return payload;
+}
+
+static void put_row(struct decoder *d, const struct slab *s, const struct slab_entry *entry,
+                    struct column_batch *batch)
+{
+    const struct row_reader *r = &d->reader;
+    struct column *payload = begin_row(s, entry, event_type_name(r->change), batch);
+
     json_sink_put(entry->plan->sink, r->change == ROW_DELETE ? r->before : r->after,
                   &payload->values);
     column_end_bytes(payload);
     batch->row_count++;
 }
 
+/* Sends the batch off when it is full. */
+static enum err_code grown(struct decoder *d, struct followed_table *t, struct open_batch *open,
+                           size_t bytes_before)
+{
+    d->open_bytes += payload_bytes(open->batch) - bytes_before;
+    return open->batch->row_count >= COLUMN_BATCH_ROWS_MAX ||
+                   payload_bytes(open->batch) >= COLUMN_BATCH_BYTES_TARGET
+               ? flush_batch(d, t, (uint32_t)(open - t->decode.batches))
+               : ERR_OK;
+}
+
+static enum err_code decode_mark(struct decoder *d, const struct slab *s,
+                                 const struct slab_entry *entry, struct span body)
+{
+    const uint8_t *end = memchr(body.data, '\0', body.len);
+    struct open_batch *open =
+        batch_for_day(d, entry->table, (int32_t)(entry->timestamp_s / SECONDS_PER_DAY));
+
+    if (open == NULL) {
+        return d->err.code;
+    }
+    if (end == NULL) {
+        return err_set(&d->err, ERR_CORRUPT, "a mark without a name");
+    }
+    size_t name_bytes = (size_t)(end - body.data);
+    size_t before = payload_bytes(open->batch);
+    struct column *payload = begin_row(s, entry, span_of(body.data, name_bytes), open->batch);
+
+    buf_append(&payload->values, end + 1, body.len - name_bytes - 1);
+    column_end_bytes(payload);
+    open->batch->row_count++;
+    atomic_fetch_add_explicit(&d->lane->options.run->counters.rows_decoded, 1,
+                              memory_order_relaxed);
+    return grown(d, entry->table, open, before);
+}
+
 static enum err_code decode_event(struct decoder *d, const struct slab *s,
                                   const struct slab_entry *entry, struct span body)
 {
     struct followed_table *t = entry->table;
-    int32_t day = (int32_t)(entry->timestamp_s / 86400);
+    int32_t day = (int32_t)(entry->timestamp_s / SECONDS_PER_DAY);
     uint64_t rows = 0;
 
+    if (entry->plan == NULL) {
+        return decode_mark(d, s, entry, body);
+    }
     d->reader.generated_optional = entry->plan->def->generated_unlogged;
     ERR_TRY(row_reader_start(&d->reader, entry->plan->rows, entry->event_type, body, &d->err));
     while (row_reader_more(&d->reader)) {
@@ -241,12 +290,8 @@ static enum err_code decode_event(struct decoder *d, const struct slab *s,
         size_t before = payload_bytes(open->batch);
 
         put_row(d, s, entry, open->batch);
-        d->open_bytes += payload_bytes(open->batch) - before;
         rows++;
-        if (open->batch->row_count >= COLUMN_BATCH_ROWS_MAX ||
-            payload_bytes(open->batch) >= COLUMN_BATCH_BYTES_TARGET) {
-            ERR_TRY(flush_batch(d, t, (uint32_t)(open - t->decode.batches)));
-        }
+        ERR_TRY(grown(d, t, open, before));
     }
     if (d->open_bytes > d->lane->options.memory_bytes / 8) {
         ERR_TRY(flush_largest(d));

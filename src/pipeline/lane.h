@@ -13,7 +13,11 @@
 #include "pipeline/cut.h"
 #include "pipeline/run.h"
 
-/* Rows events of a slab share a log file. Each is a slab_entry followed by the event's body. */
+/*
+ * Rows events of a slab share a log file. Each is a slab_entry followed by the event's body. An
+ * entry without a plan is a mark: one row of the changelog that says what a statement did to the
+ * table. Its body is the event type's name, a NUL, and the payload.
+ */
 struct slab_entry {
     struct followed_table *table;
     const struct table_plan *plan;

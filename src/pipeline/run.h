@@ -74,6 +74,8 @@ struct run_options {
     int zstd_level;
     const char *const *ddl_accept; /* "FILE:POS" or "all" */
     uint32_t ddl_accept_count;
+    const char *const *ddl_policy; /* "mark", "stop", "SCHEMA.TABLE=mark"; the last that fits */
+    uint32_t ddl_policy_count;
     /* Asked by the main thread a few times a second; true ends the run gracefully. */
     bool (*stop_requested)(void *ctx);
     void *stop_ctx;
