@@ -110,6 +110,8 @@ struct table_def *table_def_copy(const struct table_def *def, struct arena *aren
     *copy = *def;
     copy->schema = copy_text(arena, def->schema, &failed);
     copy->name = copy_text(arena, def->name, &failed);
+    copy->charset = copy_text(arena, def->charset, &failed);
+    copy->engine = copy_text(arena, def->engine, &failed);
     copy->columns = arena_alloc(arena, def->column_count, sizeof *copy->columns);
     copy->key = arena_alloc(arena, def->key_count, sizeof *copy->key);
     if (failed || copy->columns == NULL || copy->key == NULL) {

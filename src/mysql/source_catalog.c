@@ -5,6 +5,7 @@
  */
 #include "mysql/source_catalog.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -364,26 +365,52 @@ static enum err_code run(struct mysql_conn *c, struct buf *sql,
     return rc;
 }
 
-static enum err_code check_table(struct mysql_conn *c, const char *schema, const char *table,
-                                 struct err *e)
+/* What information_schema.TABLES tells. A collation's name starts with its charset's. */
+static const char tables_sql[] = "SELECT TABLE_TYPE, ENGINE, SUBSTRING_INDEX(TABLE_COLLATION, '_', "
+                                 "1) FROM information_schema.TABLES";
+
+struct table_facts {
+    struct loading *loading;
+    char type[64];
+};
+
+static enum err_code take_facts(void *ctx, const struct mysql_row *row, struct err *e)
+{
+    struct table_facts *facts = ctx;
+    struct arena *arena = facts->loading->arena;
+    struct table_def *def = facts->loading->def;
+    const struct span *columns = row->columns;
+
+    (void)snprintf(facts->type, sizeof facts->type, "%.*s", (int)columns[0].len,
+                   (const char *)columns[0].data);
+    /* Both are NULL for views and for tables whose engine cannot open them. */
+    if (columns[1].data != NULL) {
+        def->engine = arena_strndup(arena, columns[1].data, columns[1].len);
+    }
+    if (columns[2].data != NULL) {
+        def->charset = arena_strndup(arena, columns[2].data, columns[2].len);
+    }
+    return (columns[1].data != NULL && def->engine == NULL) ||
+                   (columns[2].data != NULL && def->charset == NULL)
+               ? arena_fail(arena, e, "table definition")
+               : ERR_OK;
+}
+
+static enum err_code load_facts(struct mysql_conn *c, const char *schema, struct loading *l,
+                                struct err *e)
 {
     struct buf sql = {0};
-    char type[64] = "";
+    struct table_facts facts = {.loading = l};
 
-    buf_append_str(&sql, "SELECT TABLE_TYPE FROM information_schema.TABLES");
-    append_where(&sql, schema, table);
-    const char *text = buf_cstr(&sql);
-    enum err_code rc = text == NULL ? buf_check(&sql, e, "a query")
-                                    : mysql_query_text(c, text, type, sizeof type, e);
-
-    buf_deinit(&sql);
-    ERR_TRY(rc);
-    if (type[0] == '\0') {
+    buf_append_str(&sql, tables_sql);
+    append_where(&sql, schema, l->table);
+    ERR_TRY(run(c, &sql, take_facts, &facts, e));
+    if (facts.type[0] == '\0') {
         return err_set(e, ERR_NOT_FOUND,
                        "there is no such table, or the account has no SELECT on it");
     }
-    if (!str_ieq(type, "BASE TABLE") && !str_ieq(type, "SYSTEM VERSIONED")) {
-        return err_set(e, ERR_NOT_FOUND, "it is no table but a %s", type);
+    if (!str_ieq(facts.type, "BASE TABLE") && !str_ieq(facts.type, "SYSTEM VERSIONED")) {
+        return err_set(e, ERR_NOT_FOUND, "it is no table but a %s", facts.type);
     }
     return ERR_OK;
 }
@@ -397,7 +424,7 @@ static enum err_code load(struct mysql_conn *c, const char *schema, struct loadi
     struct buf columns = {0};
     struct buf keys = {0};
 
-    ERR_TRY(check_table(c, schema, l->table, e));
+    ERR_TRY(load_facts(c, schema, l, e));
     l->def->generated_unlogged = mysql_conn_server(c)->is_mariadb &&
                                  mysql_conn_server(c)->version_number >= MARIADB_UNLOGGED_GENERATED;
     buf_append_str(&columns, columns_sql);
@@ -458,7 +485,7 @@ enum err_code source_catalog_load(struct mysql_conn *c, const char *schema, cons
 
 /* ---- all tables ---- */
 
-static enum err_code add_name(void *ctx, const struct mysql_row *row, struct err *e)
+static enum err_code add_pair(void *ctx, const struct mysql_row *row, struct err *e)
 {
     struct buf *names = ctx;
 
@@ -470,33 +497,41 @@ static enum err_code add_name(void *ctx, const struct mysql_row *row, struct err
     return ERR_OK;
 }
 
+/* All rows of two texts first, so that `each` may use the connection. */
+static enum err_code each_pair(struct mysql_conn *c, const char *sql, const char *what,
+                               enum err_code (*each)(void *ctx, const char *a, const char *b,
+                                                     struct err *e),
+                               void *ctx, struct err *e)
+{
+    struct buf names = {0};
+    enum err_code rc = mysql_query_rows(c, sql, add_pair, &names, e);
+
+    if (rc == ERR_OK) {
+        rc = buf_check(&names, e, what);
+    }
+    for (size_t at = 0; rc == ERR_OK && at < names.len;) {
+        const char *a = (const char *)names.data + at;
+        const char *b = a + strlen(a) + 1;
+
+        at += strlen(a) + strlen(b) + 2;
+        rc = each(ctx, a, b, e);
+    }
+    buf_deinit(&names);
+    return rc;
+}
+
 enum err_code source_catalog_tables(struct mysql_conn *c,
                                     enum err_code (*each)(void *ctx, const char *schema,
                                                           const char *table, struct err *e),
                                     void *ctx, struct err *e)
 {
-    /* All names first, so that `each` may use the connection. */
-    struct buf names = {0};
-    enum err_code rc = mysql_query_rows(
+    return each_pair(
         c,
         "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES "
         "WHERE TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED') AND TABLE_SCHEMA NOT IN "
         "('mysql', 'information_schema', 'performance_schema', 'sys') "
         "ORDER BY CAST(TABLE_SCHEMA AS BINARY), CAST(TABLE_NAME AS BINARY)",
-        add_name, &names, e);
-
-    if (rc == ERR_OK) {
-        rc = buf_check(&names, e, "the list of tables");
-    }
-    for (size_t at = 0; rc == ERR_OK && at < names.len;) {
-        const char *schema = (const char *)names.data + at;
-        const char *table = schema + strlen(schema) + 1;
-
-        at += strlen(schema) + strlen(table) + 2;
-        rc = each(ctx, schema, table, e);
-    }
-    buf_deinit(&names);
-    return rc;
+        "the list of tables", each, ctx, e);
 }
 
 enum err_code source_catalog_row_estimate(struct mysql_conn *c, const char *schema,
@@ -534,4 +569,45 @@ enum err_code source_catalog_is_transactional(struct mysql_conn *c, const char *
     buf_deinit(&sql);
     *out = str_ieq(answer, "YES");
     return rc;
+}
+
+/* ---- charsets of databases ---- */
+
+enum err_code source_catalog_database_charset(struct mysql_conn *c, const char *database, char *out,
+                                              size_t out_bytes, struct err *e)
+{
+    struct buf sql = {0};
+
+    buf_append_str(&sql, "SELECT DEFAULT_CHARACTER_SET_NAME FROM information_schema.SCHEMATA WHERE "
+                         "SCHEMA_NAME = ");
+    mysql_quote_text(&sql, database);
+    const char *text = buf_cstr(&sql);
+    enum err_code rc =
+        text == NULL ? buf_check(&sql, e, "a query") : mysql_query_text(c, text, out, out_bytes, e);
+
+    buf_deinit(&sql);
+    ERR_TRY(rc);
+    return out[0] == '\0'
+               ? err_set(e, ERR_NOT_FOUND,
+                         "there is no database %s, or the account has no rights on it", database)
+               : ERR_OK;
+}
+
+enum err_code source_catalog_database_charsets(
+    struct mysql_conn *c,
+    enum err_code (*each)(void *ctx, const char *database, const char *charset, struct err *e),
+    void *ctx, struct err *e)
+{
+    return each_pair(c,
+                     "SELECT SCHEMA_NAME, DEFAULT_CHARACTER_SET_NAME FROM "
+                     "information_schema.SCHEMATA WHERE SCHEMA_NAME NOT IN ('mysql', "
+                     "'information_schema', 'performance_schema', 'sys') "
+                     "ORDER BY CAST(SCHEMA_NAME AS BINARY)",
+                     "the list of databases", each, ctx, e);
+}
+
+enum err_code source_catalog_default_charset(struct mysql_conn *c, char *out, size_t out_bytes,
+                                             struct err *e)
+{
+    return mysql_query_text(c, "SELECT @@GLOBAL.character_set_server", out, out_bytes, e);
 }

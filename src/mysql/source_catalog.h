@@ -24,6 +24,20 @@ MUST_USE enum err_code source_catalog_tables(struct mysql_conn *c,
                                                                    struct err *e),
                                              void *ctx, struct err *e);
 
+/* The charset of new tables that name none. Errors: ERR_NOT_FOUND. */
+MUST_USE enum err_code source_catalog_database_charset(struct mysql_conn *c, const char *database,
+                                                       char *out, size_t out_bytes, struct err *e);
+
+/* Every database (system schemas left out), sorted by name. */
+MUST_USE enum err_code source_catalog_database_charsets(
+    struct mysql_conn *c,
+    enum err_code (*each)(void *ctx, const char *database, const char *charset, struct err *e),
+    void *ctx, struct err *e);
+
+/* The charset of new databases that name none. */
+MUST_USE enum err_code source_catalog_default_charset(struct mysql_conn *c, char *out,
+                                                      size_t out_bytes, struct err *e);
+
 /* The server's estimate of the rows in a table, for progress; 0 when it has none. */
 MUST_USE enum err_code source_catalog_row_estimate(struct mysql_conn *c, const char *schema,
                                                    const char *table, uint64_t *out, struct err *e);

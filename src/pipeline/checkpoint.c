@@ -84,6 +84,8 @@ static json_t *def_to_json(struct printer *p, const struct table_def *def)
 
     set_text(p, o, "schema", def->schema);
     set_text(p, o, "name", def->name);
+    set_text(p, o, "charset", def->charset);
+    set_text(p, o, "engine", def->engine);
     set_uint(p, o, "generated-unlogged", def->generated_unlogged);
     for (uint32_t i = 0; i < def->column_count; i++) {
         p->failed |= json_array_append_new(columns, column_to_json(p, &def->columns[i])) != 0;
@@ -277,6 +279,8 @@ static struct table_def *read_def(struct parser *p, const json_t *o)
     }
     def->schema = need_text(p, o, "schema");
     def->name = need_text(p, o, "name");
+    def->charset = take_text(p, peek_text(p, o, "charset"));
+    def->engine = take_text(p, peek_text(p, o, "engine"));
     def->generated_unlogged = get_uint(p, o, "generated-unlogged", 1) != 0;
     def->column_count = (uint32_t)json_array_size(columns);
     def->key_count = (uint32_t)json_array_size(key);

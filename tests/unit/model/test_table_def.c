@@ -35,7 +35,9 @@ static const struct table_def def = {.schema = "shop",
                                      .columns = columns,
                                      .column_count = 5,
                                      .key = key,
-                                     .key_count = 2};
+                                     .key_count = 2,
+                                     .charset = "utf8mb4",
+                                     .engine = "InnoDB"};
 
 TEST(test_table_def__names_every_type_once)
 {
@@ -65,6 +67,10 @@ TEST(test_table_def__copies_to_the_last_string)
     assert_false(table_def_differ(&def, copy, why, sizeof why));
     assert_string_equal(copy->schema, "shop");
     assert_string_equal(copy->name, "orders");
+    assert_string_equal(copy->charset, "utf8mb4");
+    assert_ptr_not_equal(copy->charset, def.charset);
+    assert_string_equal(copy->engine, "InnoDB");
+    assert_ptr_not_equal(copy->engine, def.engine);
     assert_int_equal(copy->key_count, 2);
     assert_memory_equal(copy->key, key, sizeof key);
     for (uint32_t i = 0; i < def.column_count; i++) {

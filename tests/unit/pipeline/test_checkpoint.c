@@ -15,7 +15,11 @@ static struct table_def *every_type(struct arena *a)
     struct table_def *def = arena_alloc(a, 1, sizeof *def);
 
     assert_non_null(def);
-    *def = (struct table_def){.schema = "sh\"op", .name = "\xf0\x9f\x98\x80", .key_count = 2};
+    *def = (struct table_def){.schema = "sh\"op",
+                              .name = "\xf0\x9f\x98\x80",
+                              .key_count = 2,
+                              .charset = "latin1",
+                              .engine = "InnoDB"};
     def->column_count = TYPES;
     def->columns = arena_alloc(a, TYPES, sizeof *def->columns);
     def->key = arena_alloc(a, 2, sizeof *def->key);
@@ -157,6 +161,8 @@ TEST(test_checkpoint__round_trips_a_definition_of_every_type)
     }
     assert_string_equal(back.def->schema, c.def->schema);
     assert_string_equal(back.def->name, c.def->name);
+    assert_string_equal(back.def->charset, "latin1");
+    assert_string_equal(back.def->engine, "InnoDB");
     assert_int_equal(back.def->key_count, 2);
     assert_memory_equal(back.def->key, c.def->key, 2 * sizeof *c.def->key);
     for (uint32_t i = 0; i < TYPES; i++) {
@@ -209,6 +215,9 @@ TEST(test_checkpoint__passes_over_keys_it_does_not_know)
     assert_int_equal(c.def->column_count, 1);
     assert_int_equal(c.def->key_count, 0);
     assert_string_equal(c.def->columns[0].name, "a");
+    /* Checkpoints of old do not have them. */
+    assert_null(c.def->charset);
+    assert_null(c.def->engine);
     checkpoint_deinit(&c);
 }
 
