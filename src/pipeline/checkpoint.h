@@ -27,7 +27,8 @@ struct checkpoint {
     char *gtids;                     /* text, NULL when the source has none */
     int64_t time_us;                 /* when the cut was made */
     bool copied;                     /* a whole copy of the table (backfill) is in it */
-    struct table_def *def;           /* the source's definition as of the position; may be NULL */
+    bool gone;                       /* the source has no such table at the position */
+    struct table_def *def; /* the source's definition as of the position; NULL: gone or unknown */
     struct arena arena;
 };
 

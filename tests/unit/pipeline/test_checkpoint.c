@@ -108,6 +108,7 @@ TEST(test_checkpoint__round_trips)
     cases[1].gtids = gtids;
     cases[1].position = (struct binlog_position){"", 0};
     cases[2].copied = true;
+    cases[1].gone = true;
     cases[2].data_ordinal = 0;
     cases[2].source[0] = '\0';
     cases[3].gtids = gtids;
@@ -131,6 +132,7 @@ TEST(test_checkpoint__round_trips)
         assert_u64_eq(back.position.offset, cases[i].position.offset);
         assert_i64_eq(back.time_us, cases[i].time_us);
         assert_int_equal(back.copied, cases[i].copied);
+        assert_int_equal(back.gone, cases[i].gone);
         assert_null(back.def);
         if (cases[i].gtids == NULL) {
             assert_null(back.gtids);
