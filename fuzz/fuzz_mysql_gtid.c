@@ -47,6 +47,12 @@ static void check_wire(struct gtid_set *set)
         abort();
     }
     same(set, again);
+    struct gtid_set *rest = gtid_set_subtract(set, again);
+
+    if (rest == NULL || !gtid_set_is_empty(rest)) {
+        abort();
+    }
+    gtid_set_free(rest);
     gtid_set_free(again);
     buf_deinit(&wire);
 }

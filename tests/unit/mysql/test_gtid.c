@@ -319,6 +319,83 @@ TEST(test_gtid__knows_intersections)
     }
 }
 
+TEST(test_gtid__knows_differences)
+{
+    static const struct {
+        enum gtid_flavor flavor;
+        const char *a;
+        const char *b;
+        const char *rest;
+    } cases[] = {
+        {GTID_FLAVOR_MYSQL, "", A ":1", ""},
+        {GTID_FLAVOR_MYSQL, A ":1", "", A ":1"},
+        {GTID_FLAVOR_MYSQL, A ":1-9", A ":1-9", ""},
+        {GTID_FLAVOR_MYSQL, A ":2-3", A ":1-9", ""},
+        {GTID_FLAVOR_MYSQL, A ":1-9", A ":2-3:5", A ":1:4:6-9"},
+        {GTID_FLAVOR_MYSQL, A ":1-9", A ":1:9", A ":2-8"},
+        {GTID_FLAVOR_MYSQL, A ":1-3:5-7:10-20", A ":3-5:12-30", A ":1-2:6-7:10-11"},
+        {GTID_FLAVOR_MYSQL, A ":1-3:5:7-9", A ":2:4-8", A ":1:3:9"},
+        {GTID_FLAVOR_MYSQL, A ":1-5," B ":1-5", B ":3", A ":1-5," B ":1-2:4-5"},
+        {GTID_FLAVOR_MYSQL, A ":1-5:t:1-5", A ":1-9:t:2", A ":t:1:3-5"},
+        {GTID_FLAVOR_MYSQL, A ":t:1", A ":1", A ":t:1"},
+        {GTID_FLAVOR_MYSQL, A ":1-9223372036854775806", A ":2", A ":1:3-9223372036854775806"},
+        {GTID_FLAVOR_MYSQL, A ":1-9223372036854775806", A ":2-9223372036854775806", A ":1"},
+        {GTID_FLAVOR_MARIADB, "0-1-5,1-2-8", "0-3-5,1-1-7", "1-2-8"},
+        {GTID_FLAVOR_MARIADB, "0-1-5,1-2-8", "0-3-6", "1-2-8"},
+        {GTID_FLAVOR_MARIADB, "0-1-18446744073709551615,3-1-0", "",
+         "0-1-18446744073709551615,3-1-0"},
+        {GTID_FLAVOR_MARIADB, "", "0-3-6", ""},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct gtid_set *a = parse(cases[i].a, cases[i].flavor);
+        struct gtid_set *b = parse(cases[i].b, cases[i].flavor);
+        struct gtid_set *rest = gtid_set_subtract(a, b);
+
+        assert_non_null(rest);
+        assert_prints(rest, cases[i].rest);
+        assert_int_equal(gtid_set_is_empty(rest), gtid_set_is_subset(a, b));
+        gtid_set_free(a);
+        gtid_set_free(b);
+        gtid_set_free(rest);
+    }
+}
+
+/* Against plain bitmaps. */
+TEST(test_gtid__differences_have_what_they_should)
+{
+    enum { NUMBERS = 40, ROUNDS = 400 };
+    struct rand rand;
+    struct err e = {0};
+
+    rand_seed(&rand, 7);
+    for (int round = 0; round < ROUNDS; round++) {
+        bool in[2][NUMBERS + 1] = {{false}};
+        struct gtid_set *sets[2] = {gtid_set_new(GTID_FLAVOR_MYSQL),
+                                    gtid_set_new(GTID_FLAVOR_MYSQL)};
+
+        for (int i = 0; i < round % 50; i++) {
+            unsigned which = (unsigned)rand_below(&rand, 2);
+            size_t number = 1 + (size_t)rand_below(&rand, NUMBERS);
+            struct gtid g = mysql_gtid(1, "", number);
+
+            in[which][number] = true;
+            assert_ok(gtid_set_add(sets[which], &g, &e), &e);
+        }
+        struct gtid_set *rest = gtid_set_subtract(sets[0], sets[1]);
+
+        assert_non_null(rest);
+        for (size_t n = 1; n <= NUMBERS; n++) {
+            struct gtid g = mysql_gtid(1, "", n);
+
+            assert_int_equal(gtid_set_contains(rest, &g), in[0][n] && !in[1][n]);
+        }
+        gtid_set_free(sets[0]);
+        gtid_set_free(sets[1]);
+        gtid_set_free(rest);
+    }
+}
+
 TEST(test_gtid__knows_subsets_and_unions)
 {
     static const struct {
@@ -413,6 +490,8 @@ TEST(test_gtid__survives_lack_of_memory)
                 assert_int_equal(e.code, ERR_NOMEM);
             }
             if (copy != NULL && decoded != NULL) {
+                gtid_set_free(gtid_set_intersect(s, decoded));
+                gtid_set_free(gtid_set_subtract(s, decoded));
                 (void)!gtid_set_union(copy, decoded, &e);
             }
         } else {
@@ -434,7 +513,9 @@ TEST_MAIN(test_case(test_gtid__prints_canonically_what_it_parses),
           test_case(test_gtid__a_source_without_intervals_is_not_in_the_set),
           test_case(test_gtid__adds_numbers_in_any_order),
           test_case(test_gtid__adds_the_next_number_quickly),
-          test_case(test_gtid__knows_intersections), test_case(test_gtid__knows_subsets_and_unions),
+          test_case(test_gtid__knows_intersections), test_case(test_gtid__knows_differences),
+          test_case(test_gtid__differences_have_what_they_should),
+          test_case(test_gtid__knows_subsets_and_unions),
           test_case(test_gtid__mariadb_keeps_the_newest_in_log_order),
           test_case(test_gtid__prints_one_transaction),
           test_case(test_gtid__survives_lack_of_memory))
