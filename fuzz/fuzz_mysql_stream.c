@@ -36,6 +36,7 @@ static void look_into(const struct binlog_event *ev)
         (void)!binlog_event_incident(ev->body, &incident, &message, &e);
     } else if (ev->header.type == BINLOG_EVENT_GTID ||
                ev->header.type == BINLOG_EVENT_MARIADB_GTID ||
+               ev->header.type == BINLOG_EVENT_GTID_TAGGED ||
                ev->header.type == BINLOG_EVENT_ANONYMOUS_GTID) {
         if (binlog_event_gtid(ev, &start, &e) == ERR_OK) {
             gtid_print(&start.gtid, text, sizeof text);

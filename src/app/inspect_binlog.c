@@ -101,6 +101,7 @@ static enum err_code put_details(struct inspection *in, const struct binlog_even
     switch (type) {
     case BINLOG_EVENT_GTID:
     case BINLOG_EVENT_ANONYMOUS_GTID:
+    case BINLOG_EVENT_GTID_TAGGED:
     case BINLOG_EVENT_MARIADB_GTID:
         return put_gtid(in, ev, e);
     case BINLOG_EVENT_QUERY:

@@ -1,13 +1,21 @@
 /*
- * Header:  timestamp u32 | type u8 | server_id u32 | event_len u32 | log_pos u32 | flags u16
- * QUERY:   thread_id u32 | exec_time u32 | db_len u8 | error_code u16 | status_len u16 | status
- * variables | db, NUL | sql GTID:    flags u8 | uuid 16 | gno i64 | 0x02 | last_committed i64 |
- * sequence_number i64 | commit time u56 (bit 55: another follows) | transaction_length lenenc |
- * server versions ... a version of MySQL ends it after any of these parts from gno on MariaDB: seq
- * u64 | domain u32 | flags u8 | flags 02: commit_id u64 | flags 40 or 80: an XA id | ... INCIDENT:
- * type u16 | length u8 | message
+ * Header:   timestamp u32 | type u8 | server_id u32 | event_len u32 | log_pos u32 | flags u16
+ *
+ * QUERY:    thread_id u32 | exec_time u32 | db_len u8 | error_code u16 | status_len u16 |
+ *           status variables | db, NUL | sql
+ *
+ * GTID:     flags u8 | uuid 16 | gno i64 | 0x02 | last_committed i64 | sequence_number i64 |
+ *           commit time u56 (bit 55: another follows) | transaction_length lenenc |
+ *           server versions ... a version of MySQL ends it after any of these parts from gno on
+ *
+ * MariaDB:  seq u64 | domain u32 | flags u8 | flags 02: commit_id u64 | flags 40 or 80: an XA id |
+ *           ...
+ *
+ * INCIDENT: type u16 | length u8 | message
  */
 #include "mysql/binlog_event.h"
+
+#include "mysql/binlog_gtid_tagged.h"
 
 #define LOGICAL_CLOCK           2u
 #define LOGICAL_CLOCK_BYTES     17u /* with its code */
@@ -226,6 +234,9 @@ enum err_code binlog_event_gtid(const struct binlog_event *ev, struct binlog_tra
                                 struct err *e)
 {
     *out = (struct binlog_transaction_start){0};
+    if (ev->header.type == BINLOG_EVENT_GTID_TAGGED) {
+        return binlog_gtid_tagged_read(ev->body, out, e);
+    }
     return ev->header.type == BINLOG_EVENT_MARIADB_GTID ? read_mariadb_gtid(ev, out, e)
                                                         : read_mysql_gtid(ev, out, e);
 }

@@ -133,6 +133,7 @@ enum err_code follow_event(struct follow *f, const struct binlog_event *ev, stru
         return follow_table_map(f, ev, e);
     case BINLOG_EVENT_GTID:
     case BINLOG_EVENT_ANONYMOUS_GTID:
+    case BINLOG_EVENT_GTID_TAGGED:
     case BINLOG_EVENT_MARIADB_GTID:
         return on_gtid(f, ev, e);
     case BINLOG_EVENT_QUERY:

@@ -165,6 +165,143 @@ TEST(test_binlog_event__reads_mysql_gtids_of_every_age)
     }
 }
 
+/* ---- tagged GTIDs ---- */
+
+/* MySQL 9.6.0, SET gtid_next = 'AUTOMATIC:mytag'. */
+#define TAGGED_HEAD "02 78 00"
+#define TAGGED_UUID "02 aaee25020804650222c503c502e1029cc10311035502dead03"
+#define TAGGED_REST "0800 0a04 0c7f1cf3b814244a06 10a104 12430f0b"
+#define TAGGED      TAGGED_HEAD "0000" TAGGED_UUID "040c 060a6d79746167" TAGGED_REST
+
+TEST(test_binlog_event__reads_a_tagged_gtid_and_rejects_every_truncation)
+{
+    static const size_t ends[] = {40, 42, 44, 53, 56, 60}; /* of fields from the tag on */
+    uint8_t bytes[64];
+    struct binlog_transaction_start t;
+    char text[96];
+    struct span body = unhex(TAGGED, bytes, sizeof bytes);
+
+    assert_u64_eq(body.len, 60);
+    assert_int_equal(read_gtid(BINLOG_EVENT_GTID_TAGGED, body, &t), ERR_OK);
+    gtid_print(&t.gtid, text, sizeof text);
+    assert_string_equal(text, "55778904-0299-11f1-b1b8-4ef0c4956feb:mytag:3");
+    assert_true(t.gtid.present);
+    assert_u64_eq(t.gtid.flavor, GTID_FLAVOR_MYSQL);
+    assert_u64_eq(t.transaction_bytes, 296);
+    assert_false(t.standalone);
+    for (size_t len = 0; len < body.len; len++) {
+        bool whole = false;
+
+        assert_int_equal(read_gtid(BINLOG_EVENT_GTID_TAGGED, span_of(bytes, len), &t), ERR_CORRUPT);
+        /* The same with a length that fits. */
+        bytes[1] = (uint8_t)(len << 1);
+        for (size_t k = 0; k < sizeof ends / sizeof ends[0]; k++) {
+            whole = whole || len == ends[k];
+        }
+        assert_int_equal(read_gtid(BINLOG_EVENT_GTID_TAGGED, span_of(bytes, len), &t),
+                         whole ? ERR_OK : ERR_CORRUPT);
+        bytes[1] = 60 << 1;
+    }
+}
+
+/* `fields` behind a head of the right length; *must_know goes into it. */
+static enum err_code read_tagged(const char *fields, unsigned must_know,
+                                 struct binlog_transaction_start *out)
+{
+    uint8_t body[300];
+    uint8_t rest[256];
+    size_t rest_bytes = test_unhex(fields, rest, sizeof rest);
+    size_t head = rest_bytes + 3 < 128 ? 3 : 4;
+    size_t bytes = head + rest_bytes;
+
+    body[0] = 2;
+    if (head == 3) {
+        body[1] = (uint8_t)(bytes << 1);
+    } else {
+        body[1] = (uint8_t)(bytes << 2 | 1);
+        body[2] = (uint8_t)(bytes >> 6);
+    }
+    body[head - 1] = (uint8_t)(must_know << 1);
+    memcpy(body + head, rest, rest_bytes);
+    return read_gtid(BINLOG_EVENT_GTID_TAGGED, span_of(body, bytes), out);
+}
+
+TEST(test_binlog_event__reads_every_form_of_a_tagged_gtid)
+{
+    static const struct {
+        const char *fields;
+        unsigned must_know;
+        enum err_code want;
+        const char *gtid;
+    } cases[] = {
+        {TAGGED_UUID "040c 06026d", 0, ERR_OK, "m:3"},
+        {TAGGED_UUID "040c 06025f", 11, ERR_OK, "_:3"},
+        /* Upper case, 32 characters, none at all. */
+        {TAGGED_UUID "040c 06045441", 0, ERR_OK, "ta:3"},
+        {TAGGED_UUID "040c 0640 6161616161616161616161616161616161616161616161616161616161616161",
+         0, ERR_OK, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:3"},
+        {TAGGED_UUID "040c 0600", 0, ERR_OK, "3"},
+        /* The largest number, of which only 9 bytes can tell. */
+        {TAGGED_UUID "04ff fcffffffffffffff 06026d", 0, ERR_OK, "m:9223372036854775806"},
+        {TAGGED_UUID "047f 00000000000080 06026d", 0, ERR_OK, "m:18014398509481984"},
+        {TAGGED_UUID "04ff feffffffffffffff 06026d", 0, ERR_CORRUPT, NULL},
+        {TAGGED_UUID "0400 06026d", 0, ERR_CORRUPT, NULL},
+        {TAGGED_UUID "0402 06026d", 0, ERR_CORRUPT, NULL}, /* -1 */
+        /* Every field, each number as long as can be: 133 bytes and more. */
+        {"00ff0100000000000000" TAGGED_UUID
+         "040c 06026d 08ff0000000000000000 0aff0400000000000000 0cff0400000000000000 "
+         "0eff0400000000000000 10ff2801000000000000 12ff0400000000000000 14ff0400000000000000 "
+         "16ff0400000000000000",
+         11, ERR_OK, "m:3"},
+        /* A field of a later version: behind the ones that are known, and not one to know. */
+        {TAGGED_UUID "040c 06026d 18ffffff", 11, ERR_OK, "m:3"},
+        {TAGGED_UUID "040c 06026d 18ffffff", 12, ERR_UNSUPPORTED, NULL},
+        {"18ffffff", 12, ERR_UNSUPPORTED, NULL},
+        {"18ffffff", 0, ERR_CORRUPT, NULL},
+        /* No uuid, no number, no tag. */
+        {"040c 06026d", 0, ERR_CORRUPT, NULL},
+        {TAGGED_UUID "06026d", 0, ERR_CORRUPT, NULL},
+        {TAGGED_UUID "040c", 0, ERR_CORRUPT, NULL},
+        /* Twice, and backwards. */
+        {TAGGED_UUID "040c 040c 06026d", 0, ERR_CORRUPT, NULL},
+        {TAGGED_UUID "06026d 040c", 0, ERR_CORRUPT, NULL},
+        /* A byte of 256; tags with a dash, a NUL, a digit in front, of 33 characters, too long. */
+        {"02 0104 ee25020804650222c503c502e1029cc10311035502dead03 040c 06026d", 0, ERR_CORRUPT,
+         NULL},
+        {TAGGED_UUID "040c 06022d", 0, ERR_CORRUPT, NULL},
+        {TAGGED_UUID "040c 06046100", 0, ERR_CORRUPT, NULL},
+        {TAGGED_UUID "040c 06023161", 0, ERR_CORRUPT, NULL},
+        {TAGGED_UUID "040c 0642 616161616161616161616161616161616161616161616161616161616161616161",
+         0, ERR_CORRUPT, NULL},
+        {TAGGED_UUID "040c 06ffffffffffffffffff", 0, ERR_CORRUPT, NULL},
+        {"", 0, ERR_CORRUPT, NULL},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct binlog_transaction_start t;
+        char text[128];
+        enum err_code rc = read_tagged(cases[i].fields, cases[i].must_know, &t);
+
+        if (rc != cases[i].want) {
+            fail_msg("case %zu: %s", i, err_code_name(rc));
+        }
+        if (rc == ERR_OK) {
+            gtid_print(&t.gtid, text, sizeof text);
+            assert_string_equal(text + 37, cases[i].gtid);
+        }
+    }
+}
+
+TEST(test_binlog_event__stops_at_later_formats_of_tagged_gtids)
+{
+    uint8_t bytes[64];
+    struct binlog_transaction_start t;
+
+    assert_int_equal(
+        read_gtid(BINLOG_EVENT_GTID_TAGGED, unhex("04 06 00", bytes, sizeof bytes), &t),
+        ERR_UNSUPPORTED);
+}
+
 TEST(test_binlog_event__anonymous_transactions_have_no_gtid)
 {
     uint8_t bytes[64];
@@ -244,6 +381,9 @@ TEST_MAIN(test_case(test_binlog_event__reads_headers_and_rejects_every_truncatio
           test_case(test_binlog_event__reads_queries_behind_all_status_variables),
           test_case(test_binlog_event__rejects_status_variables_that_are_cut),
           test_case(test_binlog_event__reads_mysql_gtids_of_every_age),
+          test_case(test_binlog_event__reads_a_tagged_gtid_and_rejects_every_truncation),
+          test_case(test_binlog_event__reads_every_form_of_a_tagged_gtid),
+          test_case(test_binlog_event__stops_at_later_formats_of_tagged_gtids),
           test_case(test_binlog_event__anonymous_transactions_have_no_gtid),
           test_case(test_binlog_event__reads_mariadb_gtids),
           test_case(test_binlog_event__reads_incidents), test_case(test_binlog_event__names_types))

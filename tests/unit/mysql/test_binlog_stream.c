@@ -230,7 +230,6 @@ TEST(test_binlog_stream__stops_at_types_it_cannot_read)
     } cases[] = {
         {38, 0, ERR_UNSUPPORTED, "event type 38 (XA_PREPARE) at binlog.000007:126 "},
         {39, 0, ERR_UNSUPPORTED, "binlog_row_value_options"},
-        {42, 0, ERR_UNSUPPORTED, "GTID_TAGGED"},
         {18, 0, ERR_UNSUPPORTED, "binlog_format=ROW"},
         {165, 0, ERR_UNSUPPORTED, "log_bin_compress=OFF"},
         {172, 0, ERR_UNSUPPORTED, "PARTIAL_ROW_DATA"},
