@@ -119,8 +119,8 @@ static enum err_code put_event(struct inspection *in, const struct binlog_event 
 {
     if (in->args->json) {
         buf_printf(&in->out, "{\"end\":%llu,\"type\":\"%s\",\"type_code\":%u,\"timestamp_s\":%u",
-                   (unsigned long long)ev->end.offset, binlog_event_type_name(ev->header.type),
-                   ev->header.type, ev->header.timestamp_s);
+                   (unsigned long long)ev->end.offset, binlog_event_type_name(ev->logged_type),
+                   ev->logged_type, ev->header.timestamp_s);
         put_number(in, "server_id", ev->header.server_id);
         put_number(in, "bytes", ev->header.event_bytes);
         if (ev->in_payload) {
@@ -130,7 +130,7 @@ static enum err_code put_event(struct inspection *in, const struct binlog_event 
         buf_printf(&in->out, "%10llu ", (unsigned long long)ev->end.offset);
         output_put_time(&in->out, (int64_t)ev->header.timestamp_s * 1000000);
         buf_printf(&in->out, " %s%s(%u)", ev->in_payload ? "+ " : "",
-                   binlog_event_type_name(ev->header.type), ev->header.type);
+                   binlog_event_type_name(ev->logged_type), ev->logged_type);
         put_number(in, "bytes", ev->header.event_bytes);
     }
     ERR_TRY(put_details(in, ev, e));
@@ -143,7 +143,7 @@ static enum err_code one_event(struct inspection *in, const struct binlog_event 
     bool is_rows = binlog_event_is_rows(ev->header.type);
 
     in->events++;
-    in->by_type[ev->header.type]++;
+    in->by_type[ev->logged_type]++;
     if (ev->header.type == BINLOG_EVENT_TABLE_MAP) {
         ERR_TRY(inspect_rows_map(in->rows, ev, e));
     }

@@ -13,6 +13,9 @@
  */
 #define ZSTD_RATIO_MAX ((uint64_t)128 << 10)
 
+/* Two bits can stand for 258 bytes: content that is larger than this per byte is a lie. */
+#define DEFLATE_RATIO_MAX 1032u
+
 struct zstd_encoder {
     ZSTD_CCtx *ctx;
 };
@@ -298,6 +301,34 @@ enum err_code deflate_decompress(struct span in, struct buf *out, struct err *e)
 
     libdeflate_free_decompressor(d);
     return rc;
+}
+
+enum err_code zlib_decompress(struct span in, size_t content_bytes, struct buf *out, struct err *e)
+{
+    if (content_bytes / DEFLATE_RATIO_MAX > in.len) {
+        return err_set(e, ERR_CORRUPT, "zlib: %zu bytes cannot hold %zu", in.len, content_bytes);
+    }
+    uint8_t *p = buf_reserve(out, content_bytes == 0 ? 1 : content_bytes);
+    struct libdeflate_decompressor *d = p == NULL ? NULL : libdeflate_alloc_decompressor();
+    size_t used = 0;
+    size_t made = 0;
+
+    if (p == NULL) {
+        return buf_check(out, e, "decompressed data");
+    }
+    if (d == NULL) {
+        return err_nomem(e);
+    }
+    enum libdeflate_result rc =
+        libdeflate_zlib_decompress_ex(d, in.data, in.len, p, content_bytes, &used, &made);
+
+    libdeflate_free_decompressor(d);
+    if (rc != LIBDEFLATE_SUCCESS || made != content_bytes || used != in.len) {
+        return err_set(e, ERR_CORRUPT, "zlib: %zu bytes are no stream of %zu", in.len,
+                       content_bytes);
+    }
+    out->len += made;
+    return ERR_OK;
 }
 
 enum err_code gzip_decompress(struct span in, struct buf *out, struct err *e)

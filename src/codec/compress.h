@@ -1,5 +1,5 @@
 /*
- * compress.h - zstd and raw deflate, with contexts that are reused.
+ * compress.h - zstd, raw deflate, zlib and gzip; zstd with contexts that are reused.
  *
  * Thread: a context belongs to one.
  */
@@ -38,6 +38,14 @@ MUST_USE enum err_code zstd_decoder_read(struct zstd_decoder *z, size_t max_byte
 /* RFC 1951 without a header, level 1 to 12 (Avro's "deflate" codec). */
 MUST_USE enum err_code deflate_compress(int level, struct span in, struct buf *out, struct err *e);
 MUST_USE enum err_code deflate_decompress(struct span in, struct buf *out, struct err *e);
+
+/*
+ * One zlib stream (RFC 1950) that is all of `in` and holds exactly content_bytes, whose checksum is
+ * verified. Errors: ERR_CORRUPT  also for a content_bytes that `in` is too short for
+ *                   ERR_NOMEM, ERR_LIMIT of out
+ */
+MUST_USE enum err_code zlib_decompress(struct span in, size_t content_bytes, struct buf *out,
+                                       struct err *e);
 
 /* gzip, for reading metadata that others wrote compressed. */
 MUST_USE enum err_code gzip_decompress(struct span in, struct buf *out, struct err *e);

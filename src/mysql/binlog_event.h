@@ -44,6 +44,9 @@ enum binlog_event_type {
     BINLOG_EVENT_MARIADB_BINLOG_CHECKPOINT = 161,
     BINLOG_EVENT_MARIADB_GTID = 162,
     BINLOG_EVENT_MARIADB_GTID_LIST = 163,
+    BINLOG_EVENT_MARIADB_START_ENCRYPTION = 164,
+    BINLOG_EVENT_MARIADB_QUERY_COMPRESSED = 165, /* up to 171: handed out as what they stand for */
+    BINLOG_EVENT_MARIADB_DELETE_ROWS_COMPRESSED = 171,
 };
 
 #define BINLOG_FLAG_IN_USE     0x0001u
@@ -62,6 +65,7 @@ struct binlog_event_header {
 /* One event as a stream hands it out. */
 struct binlog_event {
     struct binlog_event_header header;
+    uint8_t logged_type;        /* header.type, but of a compressed event: as the log has it */
     struct span body;           /* after the header, without checksum; valid until the next event */
     struct binlog_position end; /* where the event ends; inside a payload: where the payload ends */
     bool in_payload;

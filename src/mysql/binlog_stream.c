@@ -1,9 +1,9 @@
 /*
- * ROTATE:             position u64 | file name.
- * FORMAT_DESCRIPTION: ... | checksum algorithm u8 | crc32; both are there even when checksums are
- * off. HEARTBEAT:          file name; beyond 4 GiB on MariaDB log_pos is 0 and in front stands:
- * position u64. HEARTBEAT_V2:       { type lenenc, length lenenc, value } ... 0; 1 = file name, 2 =
- * position lenenc.
+ * ROTATE:             position u64 | file name
+ * FORMAT_DESCRIPTION: ... | checksum algorithm u8 | crc32 (there even when checksums are off)
+ * HEARTBEAT:          file name; beyond 4 GiB MariaDB's has log_pos 0, and in front: position u64
+ * HEARTBEAT_V2:       { type lenenc, length lenenc, value } ... 0
+ *                     1 = file name, 2 = position lenenc
  */
 #include "mysql/binlog_stream.h"
 
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "codec/crc32.h"
+#include "mysql/binlog_compressed.h"
 #include "mysql/binlog_payload.h"
 #include "mysql/binlog_stream_int.h"
 #include "mysql/binlog_type.h"
@@ -19,6 +20,7 @@
 #define CRC_BYTES        4u
 #define FLAGS_OFFSET     17u
 #define FILE_BYTES_USUAL 32u
+#define PLAIN_KEEP_BYTES ((size_t)4 << 20)
 
 enum { HEARTBEAT_END = 0, HEARTBEAT_FILE = 1, HEARTBEAT_POSITION = 2 };
 
@@ -32,6 +34,7 @@ struct binlog_stream {
     size_t at_file_bytes;      /* length of at.file */
     uint64_t skip_until;       /* 0: nothing is skipped */
     struct binlog_payload payload;
+    struct buf plain; /* the body of the last event that was compressed by itself */
 };
 
 /* ---- life ---- */
@@ -68,6 +71,7 @@ void binlog_stream_close(struct binlog_stream *s)
             s->source.close(s->source.ctx);
         }
         binlog_payload_deinit(&s->payload);
+        buf_deinit(&s->plain);
         free(s);
     }
 }
@@ -342,6 +346,19 @@ static void tell_end(const struct binlog_stream *s, struct binlog_position *out)
     out->offset = s->at.offset;
 }
 
+/* A compressed event becomes the plain one that it stands for. */
+static enum err_code unpack(struct binlog_stream *s, struct binlog_event *out, struct err *e)
+{
+    out->logged_type = out->header.type;
+    if (!binlog_compressed_is(out->header.type)) {
+        return ERR_OK;
+    }
+    buf_shrink(&s->plain, PLAIN_KEEP_BYTES);
+    ERR_TRY(binlog_compressed_unpack(out->logged_type, out->body, &s->plain, &out->header.type, e));
+    out->body = buf_span(&s->plain);
+    return ERR_OK;
+}
+
 static enum err_code next_inner(struct binlog_stream *s, struct binlog_event *out, bool *wanted,
                                 struct err *e)
 {
@@ -357,7 +374,8 @@ static enum err_code next_inner(struct binlog_stream *s, struct binlog_event *ou
     }
     tell_end(s, &out->end);
     out->in_payload = true;
-    return check_type(s, &out->header, s->at.offset, wanted, e);
+    ERR_TRY(check_type(s, &out->header, s->at.offset, wanted, e));
+    return *wanted ? unpack(s, out, e) : ERR_OK;
 }
 
 static enum err_code next_outer(struct binlog_stream *s, struct binlog_event *out, bool *wanted,
@@ -387,7 +405,7 @@ static enum err_code next_outer(struct binlog_stream *s, struct binlog_event *ou
     }
     tell_end(s, &out->end);
     out->in_payload = false;
-    return ERR_OK;
+    return *wanted ? unpack(s, out, e) : ERR_OK;
 }
 
 enum err_code binlog_stream_next(struct binlog_stream *s, struct binlog_event *out, struct err *e)

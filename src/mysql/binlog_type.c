@@ -3,7 +3,6 @@
 #include "mysql/binlog_event.h"
 
 #define STATEMENT_FORMAT "set binlog_format=ROW on the source"
-#define COMPRESSED       "set log_bin_compress=OFF on the source"
 #define GROUP            "the source writes events of group replication into its binlog"
 #define ANCIENT          "the source is older than MySQL 5.1.16"
 #define FOR_STATEMENT    NULL, BINLOG_TYPE_PASSED_OVER /* context of the QUERY event behind it */
@@ -60,13 +59,13 @@ const struct binlog_type binlog_types[256] = {
     [BINLOG_EVENT_MARIADB_GTID] = {"GTID (MariaDB)", OUT},
     [BINLOG_EVENT_MARIADB_GTID_LIST] = {"GTID_LIST", OUT},
     [164] = {"START_ENCRYPTION", "the file is encrypted: read it from its server", STOPS},
-    [165] = {"QUERY_COMPRESSED", COMPRESSED, STOPS},
-    [166] = {"WRITE_ROWS_COMPRESSED_V1", COMPRESSED, STOPS},
-    [167] = {"UPDATE_ROWS_COMPRESSED_V1", COMPRESSED, STOPS},
-    [168] = {"DELETE_ROWS_COMPRESSED_V1", COMPRESSED, STOPS},
-    [169] = {"WRITE_ROWS_COMPRESSED", COMPRESSED, STOPS},
-    [170] = {"UPDATE_ROWS_COMPRESSED", COMPRESSED, STOPS},
-    [171] = {"DELETE_ROWS_COMPRESSED", COMPRESSED, STOPS},
+    [BINLOG_EVENT_MARIADB_QUERY_COMPRESSED] = {"QUERY_COMPRESSED", OUT},
+    [166] = {"WRITE_ROWS_COMPRESSED_V1", OUT},
+    [167] = {"UPDATE_ROWS_COMPRESSED_V1", OUT},
+    [168] = {"DELETE_ROWS_COMPRESSED_V1", OUT},
+    [169] = {"WRITE_ROWS_COMPRESSED", OUT},
+    [170] = {"UPDATE_ROWS_COMPRESSED", OUT},
+    [BINLOG_EVENT_MARIADB_DELETE_ROWS_COMPRESSED] = {"DELETE_ROWS_COMPRESSED", OUT},
     [172] = {"PARTIAL_ROW_DATA", "raise binlog_row_event_fragment_threshold on the source", STOPS},
 };
 

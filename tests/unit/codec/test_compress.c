@@ -327,6 +327,94 @@ TEST(test_compress__gzip_reads_all_members)
     buf_deinit(&back);
 }
 
+/* What zlib's compress() makes. */
+static void put_zlib(struct buf *out, struct span in)
+{
+    uint32_t a = 1;
+    uint32_t b = 0;
+    struct err e = {0};
+
+    buf_append(out, "\x78\x9c", 2);
+    assert_ok(deflate_compress(6, in, out, &e), &e);
+    for (size_t i = 0; i < in.len; i++) {
+        a = (a + in.data[i]) % 65521;
+        b = (b + a) % 65521;
+    }
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        buf_u8(out, (uint8_t)((b << 16 | a) >> shift));
+    }
+}
+
+TEST(test_compress__zlib_reads_streams_of_a_known_size)
+{
+    /* Python: zlib.compress(b"hello hello hello hello") */
+    uint8_t in[64];
+    size_t len = test_unhex("789ccb48cdc9c957c8402701680308b1", in, sizeof in);
+    struct buf back = {0};
+    struct err e = {0};
+
+    buf_append_str(&back, "...");
+    assert_ok(zlib_decompress(span_of(in, len), 23, &back, &e), &e);
+    assert_text_eq(buf_span(&back), "...hello hello hello hello");
+    for (size_t says = 0; says < 70; says++) {
+        if (says != 23) {
+            assert_err(zlib_decompress(span_of(in, len), says, &back, &e), ERR_CORRUPT, &e);
+        }
+    }
+    assert_u64_eq(back.len, 26);
+    buf_deinit(&back);
+
+    /* The ratio that deflate cannot pass is reached by it. */
+    uint8_t *zeros = calloc(1, BIG_BYTES);
+    struct buf packed = {0};
+
+    put_zlib(&packed, span_of(zeros, BIG_BYTES));
+    buf_init(&back, BIG_BYTES);
+    assert_ok(zlib_decompress(buf_span(&packed), BIG_BYTES, &back, &e), &e);
+    assert_u64_eq(back.len, BIG_BYTES);
+    assert_err(zlib_decompress(buf_span(&packed), 1, &back, &e), ERR_LIMIT, &e);
+    /* A lie that would cost more memory than the input can fill. */
+    buf_deinit(&back);
+    back = (struct buf){0};
+    assert_err(zlib_decompress(span_of(in, len), (size_t)1 << 30, &back, &e), ERR_CORRUPT, &e);
+    assert_u64_eq(back.cap, 0);
+    buf_deinit(&packed);
+    put_zlib(&packed, span_of(zeros, 0));
+    assert_ok(zlib_decompress(buf_span(&packed), 0, &back, &e), &e);
+    assert_u64_eq(back.len, 0);
+    buf_deinit(&packed);
+    buf_deinit(&back);
+    free(zeros);
+}
+
+TEST(test_compress__zlib_rejects_every_damage)
+{
+    uint8_t data[3000];
+    struct buf packed = {0};
+    struct buf back = {0};
+    struct err e = {0};
+
+    fill(data, sizeof data);
+    put_zlib(&packed, span_of(data, sizeof data));
+    assert_ok(zlib_decompress(buf_span(&packed), sizeof data, &back, &e), &e);
+    assert_bytes_eq(buf_span(&back), span_of(data, sizeof data));
+    for (size_t len = 0; len < packed.len; len++) {
+        assert_err(zlib_decompress(span_of(packed.data, len), sizeof data, &back, &e), ERR_CORRUPT,
+                   &e);
+        /* The level in the second byte says nothing to a reader, nor do the bits that fill up the
+         * last byte in front of the checksum. */
+        if (len != 1 && len != packed.len - 5) {
+            packed.data[len] ^= 0x40;
+            assert_err(zlib_decompress(buf_span(&packed), sizeof data, &back, &e), ERR_CORRUPT, &e);
+            packed.data[len] ^= 0x40;
+        }
+    }
+    buf_u8(&packed, 0);
+    assert_err(zlib_decompress(buf_span(&packed), sizeof data, &back, &e), ERR_CORRUPT, &e);
+    buf_deinit(&packed);
+    buf_deinit(&back);
+}
+
 TEST(test_compress__survives_lack_of_memory)
 {
     uint8_t data[5000];
@@ -355,6 +443,11 @@ TEST(test_compress__survives_lack_of_memory)
         if (rc == ERR_OK) {
             rc = deflate_decompress(buf_span(&packed), &back, &e);
         }
+        if (rc == ERR_OK) {
+            static const uint8_t none[] = {0x78, 0x9c, 3, 0, 0, 0, 0, 1};
+
+            rc = zlib_decompress(span_of(none, sizeof none), 0, &back, &e);
+        }
         assert_true(rc == ERR_OK || rc == ERR_NOMEM);
         zstd_encoder_free(enc);
         zstd_decoder_free(dec);
@@ -376,4 +469,6 @@ TEST_MAIN(test_case(test_compress__zstd_round_trips),
           test_case(test_compress__deflate_ignores_what_follows_the_stream),
           test_case(test_compress__deflate_stays_under_the_ceiling),
           test_case(test_compress__gzip_reads_all_members),
+          test_case(test_compress__zlib_reads_streams_of_a_known_size),
+          test_case(test_compress__zlib_rejects_every_damage),
           test_case(test_compress__survives_lack_of_memory))

@@ -3,6 +3,7 @@
 #define CALVE_TEST_MAKE_BINLOG_H
 
 #include "base/buf.h"
+#include "codec/compress.h"
 #include "codec/crc32.h"
 #include "mysql/binlog_event.h"
 
@@ -71,6 +72,33 @@ static inline void make_magic(struct buf *out)
                "\xfe"
                "bin",
                4);
+}
+
+/* What MariaDB writes for a part of an event that it compresses. */
+static inline void make_compressed(struct buf *out, struct span in, uint32_t says_bytes)
+{
+    uint32_t a = 1;
+    uint32_t b = 0;
+    unsigned length_bytes = says_bytes < 1u << 8    ? 1
+                            : says_bytes < 1u << 16 ? 2
+                            : says_bytes < 1u << 24 ? 3
+                                                    : 4;
+
+    buf_u8(out, (uint8_t)(0x80 | length_bytes));
+    for (unsigned i = length_bytes; i > 0; i--) {
+        buf_u8(out, (uint8_t)(says_bytes >> 8 * (i - 1)));
+    }
+    buf_append(out, "\x78\x9c", 2);
+    if (deflate_compress(6, in, out, NULL) != ERR_OK) {
+        out->failed = ERR_NOMEM;
+    }
+    for (size_t i = 0; i < in.len; i++) {
+        a = (a + in.data[i]) % 65521;
+        b = (b + a) % 65521;
+    }
+    for (int shift = 24; shift >= 0; shift -= 8) {
+        buf_u8(out, (uint8_t)((b << 16 | a) >> shift));
+    }
 }
 
 #endif

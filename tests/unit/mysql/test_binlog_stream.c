@@ -5,7 +5,7 @@
 
 #include "codec/compress.h"
 #include "make_binlog.h"
-#include "mysql/binlog_stream_int.h"
+#include "memory_stream.h"
 #include "test.h"
 
 #define XID_BODY "\1\2\3\4\5\6\7\10"
@@ -23,34 +23,6 @@ static void add(struct buf *out, uint8_t type, struct span body, bool crc)
 static struct span xid(void)
 {
     return span_of(XID_BODY, 8);
-}
-
-/* ---- a stream over a file that is kept in memory ---- */
-
-static enum err_code open_bytes(struct span bytes, struct binlog_stream **out, struct err *e)
-{
-    FILE *file = tmpfile();
-
-    assert_non_null(file);
-    assert_u64_eq(fwrite(bytes.data, 1, bytes.len, file), bytes.len);
-    rewind(file);
-    return binlog_stream_from_file(file, "binlog.000007", out, e);
-}
-
-/* Reads to the end; returns how it ended and how many events came. */
-static enum err_code read_all(struct span bytes, unsigned *events, struct err *e)
-{
-    struct binlog_stream *s = NULL;
-    struct binlog_event ev;
-    enum err_code rc = open_bytes(bytes, &s, e);
-
-    *events = 0;
-    while (rc == ERR_OK) {
-        rc = binlog_stream_next(s, &ev, e);
-        *events += rc == ERR_OK;
-    }
-    binlog_stream_close(s);
-    return rc;
 }
 
 static void make_file(struct buf *out, uint8_t checksum, uint16_t format_flags)
@@ -231,7 +203,6 @@ TEST(test_binlog_stream__stops_at_types_it_cannot_read)
         {38, 0, ERR_UNSUPPORTED, "event type 38 (XA_PREPARE) at binlog.000007:126 "},
         {39, 0, ERR_UNSUPPORTED, "binlog_row_value_options"},
         {18, 0, ERR_UNSUPPORTED, "binlog_format=ROW"},
-        {165, 0, ERR_UNSUPPORTED, "log_bin_compress=OFF"},
         {172, 0, ERR_UNSUPPORTED, "PARTIAL_ROW_DATA"},
         {200, 0, ERR_UNSUPPORTED, "event type 200 (unknown)"},
         {20, 0, ERR_UNSUPPORTED, "PRE_GA_WRITE_ROWS"},
@@ -457,59 +428,7 @@ TEST(test_binlog_stream__inner_events_follow_the_same_rules)
     buf_deinit(&inner);
 }
 
-/* ---- a stream from a server: packets in memory ---- */
-
-struct packets {
-    struct buf bytes;
-    size_t at;
-    bool closed;
-    bool interrupted;
-    uint32_t cut; /* bytes that the packet has less than its event says */
-};
-
-static enum err_code next_packet(void *ctx, struct span *event, struct err *e)
-{
-    struct packets *p = ctx;
-    uint32_t len;
-
-    if (p->at == p->bytes.len) {
-        return err_set_retryable(e, ERR_IO, "no packet left");
-    }
-    memcpy(&len, p->bytes.data + p->at + 9, sizeof len);
-    *event = span_of(p->bytes.data + p->at, len - p->cut);
-    p->at += len;
-    return ERR_OK;
-}
-
-static void interrupt_packets(void *ctx)
-{
-    ((struct packets *)ctx)->interrupted = true;
-}
-
-static void close_packets(void *ctx)
-{
-    ((struct packets *)ctx)->closed = true;
-}
-
-static struct binlog_stream *open_packets(struct packets *p, const char *file, uint64_t offset)
-{
-    struct binlog_source source = {
-        .next = next_packet, .interrupt = interrupt_packets, .close = close_packets, .ctx = p};
-    struct binlog_position at = {.offset = offset};
-    struct binlog_stream *s = NULL;
-    struct err e = {0};
-
-    (void)snprintf(at.file, sizeof at.file, "%s", file);
-    assert_ok(binlog_stream_new(&source, &at, BINLOG_CHECKSUM_CRC32, &s, &e), &e);
-    return s;
-}
-
-static void close_stream(struct binlog_stream *s, struct packets *p)
-{
-    binlog_stream_close(s);
-    assert_true(p->closed);
-    buf_deinit(&p->bytes);
-}
+/* ---- a stream from a server ---- */
 
 static void put_rotate(struct packets *p, const char *file, uint64_t offset, uint16_t flags,
                        bool crc)
@@ -533,25 +452,6 @@ static void put_at(struct packets *p, uint8_t type, uint32_t log_pos, bool crc)
 }
 
 #define XID_BYTES 31u /* with checksum */
-
-static void expect_end(struct binlog_stream *s, uint8_t type, const char *file, uint64_t offset)
-{
-    struct binlog_event ev;
-    struct err e = {0};
-
-    assert_ok(binlog_stream_next(s, &ev, &e), &e);
-    assert_u64_eq(ev.header.type, type);
-    assert_string_equal(ev.end.file, file);
-    assert_u64_eq(ev.end.offset, offset);
-}
-
-static void expect_failure(struct binlog_stream *s, enum err_code want)
-{
-    struct binlog_event ev;
-    struct err e = {0};
-
-    assert_err(binlog_stream_next(s, &ev, &e), want, &e);
-}
 
 TEST(test_binlog_stream__follows_rotations)
 {
