@@ -49,7 +49,9 @@ static enum err_code put_query(struct inspection *in, const struct binlog_event 
 {
     struct binlog_query query;
 
-    ERR_TRY(binlog_event_query(ev->body, &query, e));
+    ERR_TRY(ev->header.type == BINLOG_EVENT_EXECUTE_LOAD_QUERY
+                ? binlog_event_execute_load_query(ev->body, &query, e)
+                : binlog_event_query(ev->body, &query, e));
     if (query.schema.len > 0) {
         put_text(in, "schema", query.schema);
     }
@@ -105,6 +107,7 @@ static enum err_code put_details(struct inspection *in, const struct binlog_even
     case BINLOG_EVENT_MARIADB_GTID:
         return put_gtid(in, ev, e);
     case BINLOG_EVENT_QUERY:
+    case BINLOG_EVENT_EXECUTE_LOAD_QUERY:
         return put_query(in, ev, e);
     case BINLOG_EVENT_TABLE_MAP:
         return put_table_map(in, ev, e);

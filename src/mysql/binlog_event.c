@@ -3,6 +3,8 @@
  *
  * QUERY:    thread_id u32 | exec_time u32 | db_len u8 | error_code u16 | status_len u16 |
  *           status variables | db, NUL | sql
+ * EXECUTE_LOAD_QUERY: the same, but behind status_len: file_id u32 | where its name begins in the
+ *           statement u32 | and ends u32 | how it treats duplicates u8
  *
  * GTID:     flags u8 | uuid 16 | gno i64 | 0x02 | last_committed i64 | sequence_number i64 |
  *           commit time u56 (bit 55: another follows) | transaction_length lenenc |
@@ -63,6 +65,7 @@ enum status_code {
     STATUS_MARIADB_COLLATIONS = 131,
 };
 
+#define LOAD_BYTES             13u
 #define UPDATED_DBS_TOO_MANY   254u
 #define MARIADB_SA_SEQ_FOLLOWS 0x0cu
 
@@ -133,7 +136,8 @@ static bool read_status_var(struct bytes_reader *vars, struct binlog_query *out)
     }
 }
 
-enum err_code binlog_event_query(struct span body, struct binlog_query *out, struct err *e)
+static enum err_code read_query(struct span body, size_t load_bytes, struct binlog_query *out,
+                                struct err *e)
 {
     struct bytes_reader in;
 
@@ -144,7 +148,10 @@ enum err_code binlog_event_query(struct span body, struct binlog_query *out, str
     uint8_t schema_bytes = bytes_u8(&in);
 
     out->error_code = bytes_u16le(&in);
-    struct bytes_reader vars = bytes_sub(&in, bytes_u16le(&in));
+    uint16_t vars_bytes = bytes_u16le(&in);
+
+    bytes_skip(&in, load_bytes);
+    struct bytes_reader vars = bytes_sub(&in, vars_bytes);
 
     out->schema = bytes_span(&in, schema_bytes);
     bytes_skip(&in, 1);
@@ -159,6 +166,17 @@ enum err_code binlog_event_query(struct span body, struct binlog_query *out, str
     return bytes_failed(&vars)
                ? err_set(e, ERR_CORRUPT, "query event: a status variable is cut short")
                : ERR_OK;
+}
+
+enum err_code binlog_event_query(struct span body, struct binlog_query *out, struct err *e)
+{
+    return read_query(body, 0, out, e);
+}
+
+enum err_code binlog_event_execute_load_query(struct span body, struct binlog_query *out,
+                                              struct err *e)
+{
+    return read_query(body, LOAD_BYTES, out, e);
 }
 
 /* ---- GTID ---- */

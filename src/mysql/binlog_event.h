@@ -35,6 +35,7 @@ enum binlog_event_type {
     BINLOG_EVENT_GTID = 33,
     BINLOG_EVENT_ANONYMOUS_GTID = 34,
     BINLOG_EVENT_PREVIOUS_GTIDS = 35,
+    BINLOG_EVENT_VIEW_CHANGE = 37,
     BINLOG_EVENT_XA_PREPARE = 38,
     BINLOG_EVENT_PARTIAL_UPDATE_ROWS = 39,
     BINLOG_EVENT_TRANSACTION_PAYLOAD = 40,
@@ -119,6 +120,9 @@ MUST_USE enum err_code binlog_event_read_header(struct bytes_reader *in,
                                                 struct binlog_event_header *out, struct err *e);
 MUST_USE enum err_code binlog_event_query(struct span body, struct binlog_query *out,
                                           struct err *e);
+/* LOAD DATA that was logged as a statement. */
+MUST_USE enum err_code binlog_event_execute_load_query(struct span body, struct binlog_query *out,
+                                                       struct err *e);
 /* Types GTID, ANONYMOUS_GTID, GTID_TAGGED and MariaDB GTID. */
 MUST_USE enum err_code binlog_event_gtid(const struct binlog_event *ev,
                                          struct binlog_transaction_start *out, struct err *e);

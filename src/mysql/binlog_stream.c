@@ -295,13 +295,23 @@ static enum err_code move_position(struct binlog_stream *s, const struct binlog_
 
 /* ---- events ---- */
 
+static bool may_pass(const struct binlog_stream *s, const struct binlog_event_header *h)
+{
+    if (h->type == BINLOG_EVENT_MARIADB_START_ENCRYPTION) {
+        /* A server sends decrypted what follows; in a file nothing behind it can be read. */
+        return !s->source.is_file;
+    }
+    return binlog_types[h->type].use != BINLOG_TYPE_STOPS ||
+           (h->flags & BINLOG_FLAG_IGNORABLE) != 0;
+}
+
 static enum err_code check_type(const struct binlog_stream *s, const struct binlog_event_header *h,
                                 uint64_t start, bool *wanted, struct err *e)
 {
     const struct binlog_type *type = &binlog_types[h->type];
 
     *wanted = type->use == BINLOG_TYPE_HANDED_OUT;
-    if (type->use != BINLOG_TYPE_STOPS || (h->flags & BINLOG_FLAG_IGNORABLE) != 0) {
+    if (may_pass(s, h)) {
         return ERR_OK;
     }
     return err_set(

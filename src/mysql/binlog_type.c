@@ -3,9 +3,9 @@
 #include "mysql/binlog_event.h"
 
 #define STATEMENT_FORMAT "set binlog_format=ROW on the source"
-#define GROUP            "the source writes events of group replication into its binlog"
 #define ANCIENT          "the source is older than MySQL 5.1.16"
 #define FOR_STATEMENT    NULL, BINLOG_TYPE_PASSED_OVER /* context of the QUERY event behind it */
+#define FILE_DATA        NULL, BINLOG_TYPE_PASSED_OVER /* the EXECUTE_LOAD_QUERY behind it counts */
 #define OUT              NULL, BINLOG_TYPE_HANDED_OUT
 #define STOPS            BINLOG_TYPE_STOPS
 
@@ -19,16 +19,16 @@ const struct binlog_type binlog_types[256] = {
     [6] = {"LOAD", STATEMENT_FORMAT, STOPS},
     [7] = {"SLAVE", NULL, STOPS},
     [8] = {"CREATE_FILE", STATEMENT_FORMAT, STOPS},
-    [9] = {"APPEND_BLOCK", STATEMENT_FORMAT, STOPS},
+    [9] = {"APPEND_BLOCK", FILE_DATA},
     [10] = {"EXEC_LOAD", STATEMENT_FORMAT, STOPS},
-    [11] = {"DELETE_FILE", STATEMENT_FORMAT, STOPS},
+    [11] = {"DELETE_FILE", FILE_DATA},
     [12] = {"NEW_LOAD", STATEMENT_FORMAT, STOPS},
     [13] = {"RAND", FOR_STATEMENT},
     [14] = {"USER_VAR", FOR_STATEMENT},
     [BINLOG_EVENT_FORMAT_DESCRIPTION] = {"FORMAT_DESCRIPTION", OUT},
     [BINLOG_EVENT_XID] = {"XID", OUT},
-    [17] = {"BEGIN_LOAD_QUERY", STATEMENT_FORMAT, STOPS},
-    [18] = {"EXECUTE_LOAD_QUERY", STATEMENT_FORMAT, STOPS},
+    [17] = {"BEGIN_LOAD_QUERY", FILE_DATA},
+    [BINLOG_EVENT_EXECUTE_LOAD_QUERY] = {"EXECUTE_LOAD_QUERY", OUT},
     [BINLOG_EVENT_TABLE_MAP] = {"TABLE_MAP", OUT},
     [20] = {"PRE_GA_WRITE_ROWS", ANCIENT, STOPS},
     [21] = {"PRE_GA_UPDATE_ROWS", ANCIENT, STOPS},
@@ -46,10 +46,10 @@ const struct binlog_type binlog_types[256] = {
     [BINLOG_EVENT_GTID] = {"GTID", OUT},
     [BINLOG_EVENT_ANONYMOUS_GTID] = {"ANONYMOUS_GTID", OUT},
     [BINLOG_EVENT_PREVIOUS_GTIDS] = {"PREVIOUS_GTIDS", OUT},
-    [36] = {"TRANSACTION_CONTEXT", GROUP, STOPS},
-    [37] = {"VIEW_CHANGE", GROUP, STOPS},
+    [36] = {"TRANSACTION_CONTEXT", NULL, BINLOG_TYPE_PASSED_OVER},
+    [BINLOG_EVENT_VIEW_CHANGE] = {"VIEW_CHANGE", OUT},
     [38] = {"XA_PREPARE", "the source uses XA transactions, which cannot be replicated yet", STOPS},
-    [39] = {"PARTIAL_UPDATE_ROWS", "set binlog_row_value_options='' on the source", STOPS},
+    [BINLOG_EVENT_PARTIAL_UPDATE_ROWS] = {"PARTIAL_UPDATE_ROWS", OUT},
     [BINLOG_EVENT_TRANSACTION_PAYLOAD] = {"TRANSACTION_PAYLOAD", OUT},
     [BINLOG_EVENT_HEARTBEAT_V2] = {"HEARTBEAT_V2", OUT},
     [BINLOG_EVENT_GTID_TAGGED] = {"GTID_TAGGED", OUT},
@@ -58,7 +58,9 @@ const struct binlog_type binlog_types[256] = {
     [BINLOG_EVENT_MARIADB_BINLOG_CHECKPOINT] = {"BINLOG_CHECKPOINT", OUT},
     [BINLOG_EVENT_MARIADB_GTID] = {"GTID (MariaDB)", OUT},
     [BINLOG_EVENT_MARIADB_GTID_LIST] = {"GTID_LIST", OUT},
-    [164] = {"START_ENCRYPTION", "the file is encrypted: read it from its server", STOPS},
+    [BINLOG_EVENT_MARIADB_START_ENCRYPTION] = {"START_ENCRYPTION",
+                                               "the file is encrypted: read it from its server",
+                                               STOPS},
     [BINLOG_EVENT_MARIADB_QUERY_COMPRESSED] = {"QUERY_COMPRESSED", OUT},
     [166] = {"WRITE_ROWS_COMPRESSED_V1", OUT},
     [167] = {"UPDATE_ROWS_COMPRESSED_V1", OUT},

@@ -44,9 +44,13 @@ static enum err_code on_query(struct follow *f, const struct binlog_event *ev, s
 {
     struct binlog_query q;
     enum err_code rc = ERR_OK;
+    bool is_load = ev->header.type == BINLOG_EVENT_EXECUTE_LOAD_QUERY;
 
-    ERR_TRY(binlog_event_query(ev->body, &q, e));
-    enum statement_kind kind = statement_classify(q.sql, (q.sql_mode & SQL_MODE_ANSI_QUOTES) != 0);
+    ERR_TRY(is_load ? binlog_event_execute_load_query(ev->body, &q, e)
+                    : binlog_event_query(ev->body, &q, e));
+    enum statement_kind kind =
+        is_load ? STATEMENT_DML
+                : statement_classify(q.sql, (q.sql_mode & SQL_MODE_ANSI_QUOTES) != 0);
 
     switch (kind) {
     case STATEMENT_BEGIN:
@@ -82,6 +86,15 @@ static enum err_code on_query(struct follow *f, const struct binlog_event *ev, s
     ERR_TRY(rc);
     /* Outside BEGIN ... COMMIT a statement is a whole transaction. */
     return f->txn.begun ? ERR_OK : follow_transaction_end(f, &ev->end, e);
+}
+
+/*
+ * Members of a replication group came or went. Some versions log that with a GTID of its own,
+ * mostly between BEGIN and COMMIT; without these it is the whole transaction.
+ */
+static enum err_code on_view_change(struct follow *f, const struct binlog_event *ev, struct err *e)
+{
+    return f->txn.open && !f->txn.begun ? follow_transaction_end(f, &ev->end, e) : ERR_OK;
 }
 
 static enum err_code on_new_file(struct follow *f, const struct binlog_event *ev, struct err *e)
@@ -137,7 +150,10 @@ enum err_code follow_event(struct follow *f, const struct binlog_event *ev, stru
     case BINLOG_EVENT_MARIADB_GTID:
         return on_gtid(f, ev, e);
     case BINLOG_EVENT_QUERY:
+    case BINLOG_EVENT_EXECUTE_LOAD_QUERY:
         return on_query(f, ev, e);
+    case BINLOG_EVENT_VIEW_CHANGE:
+        return on_view_change(f, ev, e);
     case BINLOG_EVENT_XID:
         return follow_transaction_end(f, &ev->end, e);
     case BINLOG_EVENT_FORMAT_DESCRIPTION:

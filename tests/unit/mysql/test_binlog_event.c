@@ -90,6 +90,25 @@ TEST(test_binlog_event__reads_queries_behind_all_status_variables)
     }
 }
 
+TEST(test_binlog_event__reads_load_data_logged_as_a_statement)
+{
+    uint8_t bytes[128];
+    struct binlog_query q;
+    struct err e = {0};
+    struct span body = unhex("08000000 00000000 04 0000 0900 01000000 09000000 1c000000 02"
+                             "01 2000a04500000000 73686f70 00 4c4f4144",
+                             bytes, sizeof bytes);
+
+    assert_ok(binlog_event_execute_load_query(body, &q, &e), &e);
+    assert_u64_eq(q.thread_id, 8);
+    assert_u64_eq(q.sql_mode, 0x45a00020);
+    assert_text_eq(q.schema, "shop");
+    assert_text_eq(q.sql, "LOAD");
+    for (size_t len = 0; len < body.len - 4; len++) {
+        assert_err(binlog_event_execute_load_query(span_of(bytes, len), &q, &e), ERR_CORRUPT, &e);
+    }
+}
+
 TEST(test_binlog_event__rejects_status_variables_that_are_cut)
 {
     static const char *const cut[] = {"01 20",         "04 ff00",  "06 03 73", "0b 01 61 02 62",
@@ -379,6 +398,7 @@ TEST(test_binlog_event__names_types)
 
 TEST_MAIN(test_case(test_binlog_event__reads_headers_and_rejects_every_truncation),
           test_case(test_binlog_event__reads_queries_behind_all_status_variables),
+          test_case(test_binlog_event__reads_load_data_logged_as_a_statement),
           test_case(test_binlog_event__rejects_status_variables_that_are_cut),
           test_case(test_binlog_event__reads_mysql_gtids_of_every_age),
           test_case(test_binlog_event__reads_a_tagged_gtid_and_rejects_every_truncation),

@@ -201,8 +201,15 @@ TEST(test_binlog_stream__stops_at_types_it_cannot_read)
         const char *part; /* of the message */
     } cases[] = {
         {38, 0, ERR_UNSUPPORTED, "event type 38 (XA_PREPARE) at binlog.000007:126 "},
-        {39, 0, ERR_UNSUPPORTED, "binlog_row_value_options"},
-        {18, 0, ERR_UNSUPPORTED, "binlog_format=ROW"},
+        {6, 0, ERR_UNSUPPORTED, "binlog_format=ROW"},
+        {7, 0, ERR_UNSUPPORTED, "SLAVE"},
+        {8, 0, ERR_UNSUPPORTED, "CREATE_FILE"},
+        {10, 0, ERR_UNSUPPORTED, "EXEC_LOAD"},
+        {12, 0, ERR_UNSUPPORTED, "NEW_LOAD"},
+        {43, 0, ERR_UNSUPPORTED, "LARGE_TRANSACTION_HEADER"},
+        {100, 0, ERR_UNSUPPORTED, "event type 100 (unknown)"},
+        {164, 0, ERR_UNSUPPORTED, "the file is encrypted"},
+        {164, BINLOG_FLAG_IGNORABLE, ERR_UNSUPPORTED, "the file is encrypted"},
         {172, 0, ERR_UNSUPPORTED, "PARTIAL_ROW_DATA"},
         {200, 0, ERR_UNSUPPORTED, "event type 200 (unknown)"},
         {20, 0, ERR_UNSUPPORTED, "PRE_GA_WRITE_ROWS"},
@@ -213,6 +220,11 @@ TEST(test_binlog_stream__stops_at_types_it_cannot_read)
         {5, 0, ERR_NOT_FOUND, NULL},
         {13, 0, ERR_NOT_FOUND, NULL},
         {14, 0, ERR_NOT_FOUND, NULL},
+        {9, 0, ERR_NOT_FOUND, NULL},
+        {11, 0, ERR_NOT_FOUND, NULL},
+        {17, 0, ERR_NOT_FOUND, NULL},
+        {28, 0, ERR_NOT_FOUND, NULL},
+        {36, 0, ERR_NOT_FOUND, NULL},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -234,6 +246,38 @@ TEST(test_binlog_stream__stops_at_types_it_cannot_read)
         }
         buf_deinit(&file);
     }
+}
+
+/* Those that only the pipeline knows what to do about. */
+TEST(test_binlog_stream__hands_out_what_others_decide_on)
+{
+    static const uint8_t types[] = {BINLOG_EVENT_EXECUTE_LOAD_QUERY,
+                                    BINLOG_EVENT_VIEW_CHANGE,
+                                    BINLOG_EVENT_PARTIAL_UPDATE_ROWS,
+                                    BINLOG_EVENT_GTID_TAGGED,
+                                    BINLOG_EVENT_INCIDENT,
+                                    BINLOG_EVENT_ROWS_QUERY,
+                                    BINLOG_EVENT_MARIADB_ANNOTATE_ROWS};
+    struct buf file = {0};
+    struct binlog_stream *s = NULL;
+    struct binlog_event ev;
+    struct err e = {0};
+
+    make_magic(&file);
+    make_format(&file, 1, 0, 0);
+    for (size_t i = 0; i < sizeof types; i++) {
+        add(&file, types[i], text("as it is"), true);
+    }
+    assert_ok(open_bytes(buf_span(&file), &s, &e), &e);
+    assert_ok(binlog_stream_next(s, &ev, &e), &e);
+    for (size_t i = 0; i < sizeof types; i++) {
+        assert_ok(binlog_stream_next(s, &ev, &e), &e);
+        assert_u64_eq(ev.header.type, types[i]);
+        assert_u64_eq(ev.logged_type, types[i]);
+        assert_text_eq(ev.body, "as it is");
+    }
+    binlog_stream_close(s);
+    buf_deinit(&file);
 }
 
 /* ---- transaction payloads ---- */
@@ -412,7 +456,7 @@ TEST(test_binlog_stream__inner_events_follow_the_same_rules)
 {
     struct buf inner = {0};
 
-    add(&inner, 39, text("partial update"), false);
+    add(&inner, 38, text("XA"), false);
     expect_payload(255, buf_span(&inner), inner.len, ERR_UNSUPPORTED);
     buf_reset(&inner);
     put_payload(&inner, 255, text(""), 0, false);
@@ -517,6 +561,24 @@ TEST(test_binlog_stream__counts_what_has_no_log_pos)
     expect_end(s, BINLOG_EVENT_XID, "binlog.000001", 7000);
     expect_end(s, BINLOG_EVENT_MARIADB_GTID_LIST, "binlog.000001", 7000);
     expect_end(s, BINLOG_EVENT_XID, "binlog.000001", 7000 + XID_BYTES);
+    close_stream(s, &p);
+}
+
+/* A server sends decrypted what its files have encrypted. */
+TEST(test_binlog_stream__passes_over_encryption_that_a_server_has_taken_off)
+{
+    struct packets p = {0};
+
+    for (unsigned i = 0; i <= 1; i++) {
+        make_event(&p.bytes, (struct made_event){.type = BINLOG_EVENT_MARIADB_START_ENCRYPTION,
+                                                 .flags = i == 0 ? BINLOG_FLAG_IGNORABLE : 0,
+                                                 .body = text("1234567890abcdefg"),
+                                                 .crc = true});
+    }
+    put_at(&p, BINLOG_EVENT_XID, 0, true);
+    struct binlog_stream *s = open_packets(&p, "binlog.000001", 500);
+
+    expect_end(s, BINLOG_EVENT_XID, "binlog.000001", 500 + 2 * (19 + 17 + 4) + XID_BYTES);
     close_stream(s, &p);
 }
 
@@ -749,6 +811,8 @@ TEST_MAIN(test_case(test_binlog_stream__reads_files_with_and_without_checksums),
           test_case(test_binlog_stream__a_lying_length_costs_no_memory),
           test_case(test_binlog_stream__a_file_starts_with_a_format_it_knows),
           test_case(test_binlog_stream__stops_at_types_it_cannot_read),
+          test_case(test_binlog_stream__hands_out_what_others_decide_on),
+          test_case(test_binlog_stream__passes_over_encryption_that_a_server_has_taken_off),
           test_case(test_binlog_stream__unpacks_transaction_payloads),
           test_case(test_binlog_stream__rejects_every_truncation_of_a_payload),
           test_case(test_binlog_stream__inner_events_follow_the_same_rules),
