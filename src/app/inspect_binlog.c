@@ -34,6 +34,24 @@ static void put_number(struct inspection *in, const char *key, uint64_t v)
     json_put_u64(&in->out, v);
 }
 
+/* Of a MariaDB that logs an ALTER in two groups. */
+static void put_phase(struct inspection *in, enum binlog_alter_phase phase)
+{
+    switch (phase) {
+    case BINLOG_ALTER_WHOLE:
+        break;
+    case BINLOG_ALTER_START:
+        put_text(in, "alter", span_str("start"));
+        break;
+    case BINLOG_ALTER_COMMIT:
+        put_text(in, "alter", span_str("commit"));
+        break;
+    case BINLOG_ALTER_ROLLBACK:
+        put_text(in, "alter", span_str("rollback"));
+        break;
+    }
+}
+
 static enum err_code put_gtid(struct inspection *in, const struct binlog_event *ev, struct err *e)
 {
     struct binlog_transaction_start start;
@@ -42,6 +60,7 @@ static enum err_code put_gtid(struct inspection *in, const struct binlog_event *
     ERR_TRY(binlog_event_gtid(ev, &start, e));
     gtid_print(&start.gtid, text, sizeof text);
     put_text(in, "gtid", span_str(text));
+    put_phase(in, start.phase);
     return ERR_OK;
 }
 
@@ -55,6 +74,7 @@ static enum err_code put_query(struct inspection *in, const struct binlog_event 
     if (query.schema.len > 0) {
         put_text(in, "schema", query.schema);
     }
+    put_phase(in, query.phase);
     put_text(in, "sql", query.sql);
     return ERR_OK;
 }

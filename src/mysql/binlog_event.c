@@ -11,7 +11,7 @@
  *           server versions ... a version of MySQL ends it after any of these parts from gno on
  *
  * MariaDB:  seq u64 | domain u32 | flags u8 | flags 02: commit_id u64 | flags 40 or 80: an XA id |
- *           ...
+ *           extra flags u8 | 01: engines u8 | 04 or 08: seq of the START ALTER u64 | ...
  *
  * INCIDENT: type u16 | length u8 | message
  */
@@ -26,6 +26,10 @@
 #define MARIADB_STANDALONE      0x01u
 #define MARIADB_COMMIT_ID       0x02u
 #define MARIADB_XA              0xc0u /* PREPARED_XA, COMPLETED_XA */
+#define MARIADB_MULTI_ENGINE    0x01u /* the rest: of the extra flags */
+#define MARIADB_START_ALTER     0x02u
+#define MARIADB_COMMIT_ALTER    0x04u
+#define MARIADB_ROLLBACK_ALTER  0x08u
 
 enum err_code binlog_event_read_header(struct bytes_reader *in, struct binlog_event_header *out,
                                        struct err *e)
@@ -59,28 +63,27 @@ enum status_code {
     STATUS_CHARSET = 4,
     STATUS_TIME_ZONE = 5,
     STATUS_CATALOG = 6,
+    STATUS_DATABASE_COLLATION = 8,
     STATUS_INVOKER = 11,
     STATUS_UPDATED_DBS = 12,
+    STATUS_EXPLICIT_TIMESTAMPS = 16,
+    STATUS_UTF8MB4_COLLATION = 18,
     STATUS_MARIADB_GTID_FLAGS = 130,
     STATUS_MARIADB_COLLATIONS = 131,
 };
 
-#define LOAD_BYTES             13u
-#define UPDATED_DBS_TOO_MANY   254u
-#define MARIADB_SA_SEQ_FOLLOWS 0x0cu
+#define LOAD_BYTES           13u
+#define UPDATED_DBS_TOO_MANY 254u
 
 /* Bytes of the status variables that are skipped and always have the same length. */
 static const uint8_t status_bytes[256] = {
     [0] = 4,   /* flags2 */
     [3] = 4,   /* auto_increment */
     [7] = 2,   /* lc_time_names */
-    [8] = 2,   /* collation_database */
     [9] = 8,   /* table_map_for_update */
     [10] = 4,  /* master_data_written */
     [13] = 3,  /* microseconds */
-    [16] = 1,  /* explicit_defaults_for_timestamp */
     [17] = 8,  /* ddl_xid */
-    [18] = 2,  /* default_collation_for_utf8mb4 */
     [19] = 1,  /* sql_require_primary_key */
     [20] = 1,  /* default_table_encryption */
     [128] = 3, /* MariaDB microseconds */
@@ -97,6 +100,19 @@ static void skip_updated_dbs(struct bytes_reader *vars)
     }
 }
 
+/*
+ * The flags of MariaDB's two-phase ALTER, of which two are followed by the number of the group that
+ * began it.
+ */
+static enum binlog_alter_phase alter_phase(uint8_t flags, struct bytes_reader *in)
+{
+    if ((flags & (MARIADB_COMMIT_ALTER | MARIADB_ROLLBACK_ALTER)) != 0) {
+        bytes_skip(in, 8);
+        return (flags & MARIADB_COMMIT_ALTER) != 0 ? BINLOG_ALTER_COMMIT : BINLOG_ALTER_ROLLBACK;
+    }
+    return (flags & MARIADB_START_ALTER) != 0 ? BINLOG_ALTER_START : BINLOG_ALTER_WHOLE;
+}
+
 /* Reads or skips one status variable; false when its length is not known. */
 static bool read_status_var(struct bytes_reader *vars, struct binlog_query *out)
 {
@@ -108,7 +124,17 @@ static bool read_status_var(struct bytes_reader *vars, struct binlog_query *out)
         return true;
     case STATUS_CHARSET:
         out->client_collation = bytes_u16le(vars);
-        bytes_skip(vars, 4);
+        bytes_skip(vars, 2); /* of the connection */
+        out->server_collation = bytes_u16le(vars);
+        return true;
+    case STATUS_DATABASE_COLLATION:
+        out->database_collation = bytes_u16le(vars);
+        return true;
+    case STATUS_UTF8MB4_COLLATION:
+        out->utf8mb4_collation = bytes_u16le(vars);
+        return true;
+    case STATUS_EXPLICIT_TIMESTAMPS:
+        out->explicit_timestamps = bytes_u8(vars) != 0 ? 1 : 0;
         return true;
     case STATUS_CATALOG_NUL:
         bytes_skip(vars, (size_t)bytes_u8(vars) + 1);
@@ -125,7 +151,7 @@ static bool read_status_var(struct bytes_reader *vars, struct binlog_query *out)
         skip_updated_dbs(vars);
         return true;
     case STATUS_MARIADB_GTID_FLAGS:
-        bytes_skip(vars, (bytes_u8(vars) & MARIADB_SA_SEQ_FOLLOWS) != 0 ? 8 : 0);
+        out->phase = alter_phase(bytes_u8(vars), vars);
         return true;
     case STATUS_MARIADB_COLLATIONS:
         bytes_skip(vars, (size_t)bytes_u8(vars) * 4);
@@ -141,7 +167,7 @@ static enum err_code read_query(struct span body, size_t load_bytes, struct binl
 {
     struct bytes_reader in;
 
-    *out = (struct binlog_query){0};
+    *out = (struct binlog_query){.explicit_timestamps = -1};
     bytes_reader_init(&in, body);
     out->thread_id = bytes_u32le(&in);
     bytes_skip(&in, 4);
@@ -218,6 +244,20 @@ static enum err_code read_mysql_gtid(const struct binlog_event *ev,
                              : ERR_OK;
 }
 
+/* From 10.6 on; before, zeros that fill up to 19 bytes, or nothing. */
+static void read_mariadb_extra(struct bytes_reader *in, struct binlog_transaction_start *out)
+{
+    if (bytes_left(in) == 0) {
+        return;
+    }
+    uint8_t flags = bytes_u8(in);
+
+    if ((flags & MARIADB_MULTI_ENGINE) != 0) {
+        bytes_skip(in, 1);
+    }
+    out->phase = alter_phase(flags, in);
+}
+
 static enum err_code read_mariadb_gtid(const struct binlog_event *ev,
                                        struct binlog_transaction_start *out, struct err *e)
 {
@@ -238,6 +278,7 @@ static enum err_code read_mariadb_gtid(const struct binlog_event *ev,
 
         bytes_skip(&in, (size_t)gtrid_bytes + bqual_bytes);
     }
+    read_mariadb_extra(&in, out);
     if (bytes_failed(&in)) {
         return err_set(e, ERR_CORRUPT, "a GTID event of %zu bytes is cut short", ev->body.len);
     }

@@ -90,6 +90,55 @@ TEST(test_binlog_event__reads_queries_behind_all_status_variables)
     }
 }
 
+TEST(test_binlog_event__reads_the_collations_of_a_statement)
+{
+    static const struct {
+        const char *vars;
+        uint16_t server;
+        uint16_t database;
+        uint16_t utf8mb4;
+        int explicit_timestamps;
+        enum binlog_alter_phase phase;
+    } cases[] = {
+        {"", 0, 0, 0, -1, BINLOG_ALTER_WHOLE},
+        {"04 2d00 ff00 0801", 264, 0, 0, -1, BINLOG_ALTER_WHOLE},
+        {"08 2100", 0, 33, 0, -1, BINLOG_ALTER_WHOLE},
+        {"12 ff00", 0, 0, 255, -1, BINLOG_ALTER_WHOLE},
+        {"10 00", 0, 0, 0, 0, BINLOG_ALTER_WHOLE},
+        {"10 01", 0, 0, 0, 1, BINLOG_ALTER_WHOLE},
+        {"82 00", 0, 0, 0, -1, BINLOG_ALTER_WHOLE},
+        {"82 02", 0, 0, 0, -1, BINLOG_ALTER_START},
+        {"82 04 0700000000000000 10 01", 0, 0, 0, 1, BINLOG_ALTER_COMMIT},
+        {"82 08 0700000000000000 10 01", 0, 0, 0, 1, BINLOG_ALTER_ROLLBACK},
+        /* All at once, MariaDB's own in front of the old ones. */
+        {"83 01 08000900 00 00000000 01 2000a04500000000 04 2d00 ff00 0801 06 03 737464 08 2100 "
+         "10 01 12 ff00 13 00 14 00 82 02",
+         264, 33, 255, 1, BINLOG_ALTER_START},
+        /* Nothing is read behind one of unknown length. */
+        {"04 2d00 ff00 0801 c8 08 2100 12 ff00 10 01", 264, 0, 0, -1, BINLOG_ALTER_WHOLE},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char hex[512];
+        uint8_t vars[128];
+        uint8_t bytes[256];
+        struct binlog_query q;
+        struct err e = {0};
+
+        (void)snprintf(hex, sizeof hex, QUERY_FIXED "%02x00 %s 73686f70 00 424547494e",
+                       (unsigned)test_unhex(cases[i].vars, vars, sizeof vars), cases[i].vars);
+        assert_ok(binlog_event_query(unhex(hex, bytes, sizeof bytes), &q, &e), &e);
+        if (q.server_collation != cases[i].server || q.database_collation != cases[i].database ||
+            q.utf8mb4_collation != cases[i].utf8mb4 ||
+            q.explicit_timestamps != cases[i].explicit_timestamps || q.phase != cases[i].phase) {
+            fail_msg("case %zu: server %u database %u utf8mb4 %u timestamps %d phase %d", i,
+                     q.server_collation, q.database_collation, q.utf8mb4_collation,
+                     q.explicit_timestamps, (int)q.phase);
+        }
+        assert_text_eq(q.sql, "BEGIN");
+    }
+}
+
 TEST(test_binlog_event__reads_load_data_logged_as_a_statement)
 {
     uint8_t bytes[128];
@@ -367,6 +416,46 @@ TEST(test_binlog_event__reads_mariadb_gtids)
     }
 }
 
+/* From 10.6 on; what else the extra flags have comes in their order. */
+TEST(test_binlog_event__reads_the_phase_of_an_alter)
+{
+    static const struct {
+        const char *body;
+        size_t needed; /* all before is cut short, but for the part without extra flags */
+        enum binlog_alter_phase phase;
+    } cases[] = {
+        {"0100000000000000 00000000 0c 000000000000", 13, BINLOG_ALTER_WHOLE},
+        {"0100000000000000 00000000 0c", 13, BINLOG_ALTER_WHOLE},
+        {"0100000000000000 00000000 29 02 0000000000", 14, BINLOG_ALTER_START},
+        {"0100000000000000 00000000 29 04 0900000000000000", 22, BINLOG_ALTER_COMMIT},
+        {"0100000000000000 00000000 29 08 0900000000000000", 22, BINLOG_ALTER_ROLLBACK},
+        {"0100000000000000 00000000 2b 0500000000000000 14 0900000000000000 11000000", 30,
+         BINLOG_ALTER_COMMIT},
+        {"0100000000000000 00000000 29 03 02", 15, BINLOG_ALTER_START},
+        {"0100000000000000 00000000 29 05 02 0900000000000000", 23, BINLOG_ALTER_COMMIT},
+        {"0100000000000000 00000000 29 10 11000000", 14, BINLOG_ALTER_WHOLE},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        uint8_t bytes[64];
+        struct binlog_transaction_start t;
+        struct span body = unhex(cases[i].body, bytes, sizeof bytes);
+        size_t plain = (bytes[12] & 2) != 0 ? 21 : 13;
+
+        assert_int_equal(read_gtid(BINLOG_EVENT_MARIADB_GTID, body, &t), ERR_OK);
+        if (t.phase != cases[i].phase) {
+            fail_msg("case %zu: phase %d", i, (int)t.phase);
+        }
+        for (size_t len = 0; len < cases[i].needed; len++) {
+            enum err_code want = len == plain ? ERR_OK : ERR_CORRUPT;
+
+            if (read_gtid(BINLOG_EVENT_MARIADB_GTID, span_of(bytes, len), &t) != want) {
+                fail_msg("case %zu cut at %zu", i, len);
+            }
+        }
+    }
+}
+
 TEST(test_binlog_event__reads_incidents)
 {
     uint8_t bytes[16];
@@ -398,6 +487,8 @@ TEST(test_binlog_event__names_types)
 
 TEST_MAIN(test_case(test_binlog_event__reads_headers_and_rejects_every_truncation),
           test_case(test_binlog_event__reads_queries_behind_all_status_variables),
+          test_case(test_binlog_event__reads_the_collations_of_a_statement),
+          test_case(test_binlog_event__reads_the_phase_of_an_alter),
           test_case(test_binlog_event__reads_load_data_logged_as_a_statement),
           test_case(test_binlog_event__rejects_status_variables_that_are_cut),
           test_case(test_binlog_event__reads_mysql_gtids_of_every_age),
