@@ -238,9 +238,10 @@ static void run(const struct table_map *map, unsigned seed, uint8_t type, struct
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static const uint8_t types[] = {BINLOG_EVENT_WRITE_ROWS,     BINLOG_EVENT_UPDATE_ROWS,
-                                    BINLOG_EVENT_DELETE_ROWS,    BINLOG_EVENT_WRITE_ROWS_V1,
-                                    BINLOG_EVENT_UPDATE_ROWS_V1, BINLOG_EVENT_DELETE_ROWS_V1};
+    static const uint8_t types[] = {BINLOG_EVENT_WRITE_ROWS,         BINLOG_EVENT_UPDATE_ROWS,
+                                    BINLOG_EVENT_DELETE_ROWS,        BINLOG_EVENT_WRITE_ROWS_V1,
+                                    BINLOG_EVENT_UPDATE_ROWS_V1,     BINLOG_EVENT_DELETE_ROWS_V1,
+                                    BINLOG_EVENT_PARTIAL_UPDATE_ROWS};
     struct bytes_reader in;
     struct arena arena;
     struct table_map map;

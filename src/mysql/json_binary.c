@@ -27,6 +27,7 @@
 #include "codec/base64.h"
 #include "codec/decimal.h"
 #include "codec/json_writer.h"
+#include "mysql/json_binary_int.h"
 #include "mysql/value_temporal.h"
 #include "mysql/wire_type.h"
 
@@ -47,26 +48,18 @@ enum json_type {
     JSON_OPAQUE = 15,
 };
 
-/* The server refuses deeper documents; some of its versions let 100 levels pass and count one more.
- */
-#define DEPTH_MAX 101
-
-/* The largest ratio is 6: a string of control characters. Scalars alone may grow by a prefix. */
-#define TEXT_RATIO_MAX   8u
-#define TEXT_SPARE_BYTES 128u
-
 /* The server breaks base64 after so many characters, and the line feed becomes an escape. */
 #define BASE64_LINE_BYTES 57u
 
-struct walk {
-    struct buf *out;
-    size_t len_max; /* of out */
-    struct err *e;
-};
-
-static enum err_code corrupt(struct walk *w, const char *what)
+static enum err_code broken(struct err *e, const char *what)
 {
-    return err_set(w->e, ERR_CORRUPT, "JSON document: %s", what);
+    (void)err_set(e, ERR_CORRUPT, "JSON document: %s", what);
+    return ERR_CORRUPT;
+}
+
+static enum err_code corrupt(const struct json_text *w, const char *what)
+{
+    return broken(w->e, what);
 }
 
 /* "1.0", "0.001", "1.5e300": digits[0..n) with the point after `point` of them. */
@@ -141,7 +134,7 @@ static void format_shortest(double v, char *text, size_t text_bytes)
     }
 }
 
-static enum err_code put_double(struct walk *w, double v)
+static enum err_code put_double(struct json_text *w, double v)
 {
     char text[40];
     char digits[24];
@@ -203,7 +196,7 @@ static struct span read_sized(struct bytes_reader *in)
     return bytes_span(in, (size_t)len);
 }
 
-static enum err_code put_string(struct walk *w, struct span text)
+static enum err_code put_string(struct json_text *w, struct span text)
 {
     if (!str_is_utf8(text)) {
         return corrupt(w, "a string that is not UTF-8");
@@ -212,7 +205,7 @@ static enum err_code put_string(struct walk *w, struct span text)
     return ERR_OK;
 }
 
-static enum err_code put_decimal(struct walk *w, struct span bytes)
+static enum err_code put_decimal(struct json_text *w, struct span bytes)
 {
     char text[DECIMAL_TEXT_BYTES];
     struct bytes_reader in;
@@ -230,7 +223,7 @@ static enum err_code put_decimal(struct walk *w, struct span bytes)
     return ERR_OK;
 }
 
-static enum err_code put_temporal(struct walk *w, uint8_t type, struct span bytes)
+static enum err_code put_temporal(struct json_text *w, uint8_t type, struct span bytes)
 {
     struct bytes_reader in;
     struct civil c;
@@ -255,7 +248,7 @@ static enum err_code put_temporal(struct walk *w, uint8_t type, struct span byte
     return ERR_OK;
 }
 
-static void put_opaque_base64(struct walk *w, uint8_t type, struct span bytes)
+static void put_opaque_base64(struct json_text *w, uint8_t type, struct span bytes)
 {
     buf_printf(w->out, "\"base64:type%u:", type);
     for (size_t at = 0; at < bytes.len; at += BASE64_LINE_BYTES) {
@@ -270,7 +263,7 @@ static void put_opaque_base64(struct walk *w, uint8_t type, struct span bytes)
     buf_u8(w->out, '"');
 }
 
-static enum err_code put_opaque(struct walk *w, struct bytes_reader *in)
+static enum err_code put_opaque(struct json_text *w, struct bytes_reader *in)
 {
     uint8_t type = bytes_u8(in);
     struct span bytes = read_sized(in);
@@ -292,7 +285,7 @@ static enum err_code put_opaque(struct walk *w, struct bytes_reader *in)
     }
 }
 
-static enum err_code put_literal(struct walk *w, uint8_t v)
+static enum err_code put_literal(struct json_text *w, uint8_t v)
 {
     static const char *const names[] = {"null", "true", "false"};
 
@@ -303,7 +296,7 @@ static enum err_code put_literal(struct walk *w, uint8_t v)
     return ERR_OK;
 }
 
-static enum err_code put_integer(struct walk *w, uint8_t type, struct bytes_reader *in)
+static enum err_code put_integer(struct json_text *w, uint8_t type, struct bytes_reader *in)
 {
     static const uint8_t widths[] = {2, 2, 4, 4, 8, 8};
     size_t width = widths[type - JSON_I16];
@@ -323,7 +316,7 @@ static enum err_code put_integer(struct walk *w, uint8_t type, struct bytes_read
 }
 
 /* A value that is not an object or array. */
-static enum err_code put_scalar(struct walk *w, uint8_t type, struct bytes_reader *in)
+static enum err_code put_scalar(struct json_text *w, uint8_t type, struct bytes_reader *in)
 {
     switch (type) {
     case JSON_LITERAL: {
@@ -357,11 +350,6 @@ static enum err_code put_scalar(struct walk *w, uint8_t type, struct bytes_reade
     }
 }
 
-static bool is_container(uint8_t type)
-{
-    return type <= JSON_LARGE_ARRAY;
-}
-
 /* Whether a value's own bytes stand where others have an offset. */
 static bool is_inline(uint8_t type, bool large)
 {
@@ -369,98 +357,106 @@ static bool is_inline(uint8_t type, bool large)
            (large && (type == JSON_I32 || type == JSON_U32));
 }
 
-/* An object or array that is being written. */
-struct level {
-    struct span bytes; /* from its count on */
-    struct bytes_reader keys;
-    struct bytes_reader values;
-    uint32_t left; /* values to come */
-    bool object;
-    bool large;
-    bool first;
-};
+bool json_part_is_container(const struct json_part *part)
+{
+    return part->type <= JSON_LARGE_ARRAY;
+}
 
-static enum err_code open_level(struct walk *w, uint8_t type, struct span bytes, struct level *out)
+struct json_part json_document_part(struct span document)
+{
+    static const uint8_t null[] = {0};
+    struct json_part part = {JSON_LITERAL, {null, sizeof null}};
+
+    if (document.len > 0) {
+        struct bytes_reader in;
+
+        bytes_reader_init(&in, document);
+        part.type = bytes_u8(&in);
+        part.bytes = bytes_rest(&in);
+    }
+    return part;
+}
+
+enum err_code json_part_open(const struct json_part *part, struct json_level *out, struct err *e)
 {
     struct bytes_reader in;
 
-    *out = (struct level){
-        .object = type == JSON_SMALL_OBJECT || type == JSON_LARGE_OBJECT,
-        .large = type == JSON_LARGE_OBJECT || type == JSON_LARGE_ARRAY,
-        .first = true,
+    *out = (struct json_level){
+        .object = part->type == JSON_SMALL_OBJECT || part->type == JSON_LARGE_OBJECT,
+        .large = part->type == JSON_LARGE_OBJECT || part->type == JSON_LARGE_ARRAY,
     };
     size_t width = out->large ? 4 : 2;
 
-    bytes_reader_init(&in, bytes);
+    bytes_reader_init(&in, part->bytes);
     uint64_t count = bytes_uint_le(&in, width);
     uint64_t size = bytes_uint_le(&in, width);
 
-    if (bytes_failed(&in) || size > bytes.len) {
-        return corrupt(w, "it ends within an object or array");
+    if (bytes_failed(&in) || size > part->bytes.len) {
+        return broken(e, "it ends within an object or array");
     }
     /* count has at most 32 bits: neither product overflows. */
-    out->bytes = span_of(bytes.data, (size_t)size);
+    out->bytes = span_of(part->bytes.data, (size_t)size);
     bytes_reader_init(&in, out->bytes);
     bytes_skip(&in, 2 * width);
-    out->keys = bytes_sub(&in, out->object ? (size_t)count * (width + 2) : 0);
-    out->values = bytes_sub(&in, (size_t)count * (width + 1));
-    out->left = (uint32_t)count;
-    if (bytes_failed(&in)) {
-        return corrupt(w, "an object or array with more values than bytes");
-    }
-    buf_u8(w->out, out->object ? '{' : '[');
-    return ERR_OK;
+    out->keys = bytes_span(&in, out->object ? (size_t)count * (width + 2) : 0);
+    out->values = bytes_span(&in, (size_t)count * (width + 1));
+    out->count = (uint32_t)count;
+    return bytes_failed(&in) ? broken(e, "an object or array with more values than bytes") : ERR_OK;
 }
 
-static enum err_code put_key(struct walk *w, struct level *l)
+enum err_code json_level_key(const struct json_level *l, uint32_t i, struct span *out,
+                             struct err *e)
 {
+    size_t width = l->large ? 4 : 2;
+    struct bytes_reader entry;
     struct bytes_reader in;
-    uint64_t offset = bytes_uint_le(&l->keys, l->large ? 4 : 2);
-    size_t len = bytes_u16le(&l->keys);
+
+    bytes_reader_init(&entry, l->keys);
+    bytes_skip(&entry, (size_t)i * (width + 2));
+    uint64_t offset = bytes_uint_le(&entry, width);
+    size_t len = bytes_u16le(&entry);
 
     bytes_reader_init(&in, l->bytes);
     if (offset > bytes_left(&in)) {
-        return corrupt(w, "a key outside its object");
+        bytes_fail(&in);
     }
     bytes_skip(&in, (size_t)offset);
-    struct span key = bytes_span(&in, len);
+    *out = bytes_span(&in, len);
+    return bytes_failed(&in) ? broken(e, "a key outside its object") : ERR_OK;
+}
 
-    if (bytes_failed(&in)) {
-        return corrupt(w, "a key outside its object");
+enum err_code json_level_value(const struct json_level *l, uint32_t i, struct json_part *out,
+                               struct err *e)
+{
+    size_t width = l->large ? 4 : 2;
+    struct bytes_reader in;
+
+    bytes_reader_init(&in, l->values);
+    bytes_skip(&in, (size_t)i * (width + 1));
+    out->type = bytes_u8(&in);
+    if (is_inline(out->type, l->large)) {
+        out->bytes = bytes_span(&in, width);
+        return ERR_OK;
     }
+    uint64_t offset = bytes_uint_le(&in, width);
+
+    if (offset >= l->bytes.len) {
+        return broken(e, "a value outside its object or array");
+    }
+    bytes_reader_init(&in, l->bytes);
+    bytes_skip(&in, (size_t)offset);
+    out->bytes = bytes_rest(&in);
+    return ERR_OK;
+}
+
+enum err_code json_text_key(struct json_text *w, struct span key)
+{
     ERR_TRY(put_string(w, key));
     buf_u8(w->out, ':');
     return ERR_OK;
 }
 
-/* The next value of a level: a scalar is written, a container goes to *child. */
-static enum err_code next_value(struct walk *w, struct level *l, struct level *child,
-                                bool *descended)
-{
-    size_t width = l->large ? 4 : 2;
-    uint8_t type = bytes_u8(&l->values);
-    struct bytes_reader in = l->values;
-
-    *descended = false;
-    if (is_inline(type, l->large)) {
-        bytes_skip(&l->values, width);
-        return put_scalar(w, type, &in);
-    }
-    uint64_t offset = bytes_uint_le(&l->values, width);
-
-    if (offset >= l->bytes.len) {
-        return corrupt(w, "a value outside its object or array");
-    }
-    bytes_reader_init(&in, l->bytes);
-    bytes_skip(&in, (size_t)offset);
-    if (!is_container(type)) {
-        return put_scalar(w, type, &in);
-    }
-    *descended = true;
-    return open_level(w, type, bytes_rest(&in), child);
-}
-
-static enum err_code check_out(struct walk *w)
+enum err_code json_text_check(const struct json_text *w)
 {
     if (w->out->len > w->len_max) {
         return corrupt(w, "its parts overlap");
@@ -468,53 +464,100 @@ static enum err_code check_out(struct walk *w)
     return buf_check(w->out, w->e, "JSON document");
 }
 
-static enum err_code put_container(struct walk *w, uint8_t type, struct span bytes)
+enum err_code json_text_too_deep(const struct json_text *w)
 {
-    struct level levels[DEPTH_MAX];
+    return corrupt(w, "more than 100 levels");
+}
+
+/* An object or array that is being written. */
+struct open_level {
+    struct json_level level;
+    uint32_t next;
+};
+
+static enum err_code open_level(struct json_text *w, const struct json_part *part,
+                                struct open_level *out)
+{
+    out->next = 0;
+    ERR_TRY(json_part_open(part, &out->level, w->e));
+    buf_u8(w->out, out->level.object ? '{' : '[');
+    return ERR_OK;
+}
+
+/* The next value of a level: a scalar is written, a container opened as *child. */
+static enum err_code next_value(struct json_text *w, struct open_level *l, struct open_level *child,
+                                bool *descended)
+{
+    uint32_t i = l->next++;
+    struct json_part part;
+
+    if (i > 0) {
+        buf_u8(w->out, ',');
+    }
+    if (l->level.object) {
+        struct span key;
+
+        ERR_TRY(json_level_key(&l->level, i, &key, w->e));
+        ERR_TRY(json_text_key(w, key));
+    }
+    ERR_TRY(json_level_value(&l->level, i, &part, w->e));
+    *descended = json_part_is_container(&part);
+    if (*descended) {
+        return open_level(w, &part, child);
+    }
+    struct bytes_reader in;
+
+    bytes_reader_init(&in, part.bytes);
+    return put_scalar(w, part.type, &in);
+}
+
+static enum err_code put_container(struct json_text *w, const struct json_part *part,
+                                   unsigned above)
+{
+    struct open_level levels[JSON_DEPTH_MAX];
     unsigned depth = 1;
 
-    ERR_TRY(open_level(w, type, bytes, &levels[0]));
+    if (above >= JSON_DEPTH_MAX) {
+        return json_text_too_deep(w);
+    }
+    ERR_TRY(open_level(w, part, &levels[0]));
     while (depth > 0) {
-        struct level *l = &levels[depth - 1];
+        struct open_level *l = &levels[depth - 1];
         bool descended;
 
-        if (l->left == 0) {
-            buf_u8(w->out, l->object ? '}' : ']');
+        if (l->next == l->level.count) {
+            buf_u8(w->out, l->level.object ? '}' : ']');
             depth--;
             continue;
         }
-        l->left--;
-        if (!l->first) {
-            buf_u8(w->out, ',');
-        }
-        l->first = false;
-        if (l->object) {
-            ERR_TRY(put_key(w, l));
-        }
-        if (depth == DEPTH_MAX) {
-            return corrupt(w, "more than 100 levels");
+        if (above + depth == JSON_DEPTH_MAX) {
+            return json_text_too_deep(w);
         }
         ERR_TRY(next_value(w, l, &levels[depth], &descended));
         depth += descended ? 1 : 0;
-        ERR_TRY(check_out(w));
+        ERR_TRY(json_text_check(w));
     }
     return ERR_OK;
 }
 
-enum err_code json_binary_to_text(struct span document, struct buf *out, struct err *e)
+enum err_code json_text_part(struct json_text *w, const struct json_part *part, unsigned above)
 {
-    struct walk w = {.out = out, .e = e};
     struct bytes_reader in;
 
-    w.len_max = out->len + TEXT_RATIO_MAX * document.len + TEXT_SPARE_BYTES;
-    if (document.len == 0) {
-        buf_append_str(out, "null");
-        return check_out(&w);
+    if (json_part_is_container(part)) {
+        return put_container(w, part, above);
     }
-    bytes_reader_init(&in, document);
-    uint8_t type = bytes_u8(&in);
+    bytes_reader_init(&in, part->bytes);
+    ERR_TRY(put_scalar(w, part->type, &in));
+    return json_text_check(w);
+}
 
-    ERR_TRY(is_container(type) ? put_container(&w, type, bytes_rest(&in))
-                               : put_scalar(&w, type, &in));
-    return check_out(&w);
+enum err_code json_binary_to_text(struct span document, struct buf *out, struct err *e)
+{
+    struct json_text w;
+    struct json_part part = json_document_part(document);
+
+    json_text_init(&w, out, document.len, e);
+    ERR_TRY(json_text_part(&w, &part, 0));
+    return json_text_check(&w);
 }

@@ -5,6 +5,7 @@
 #include "base/str.h"
 #include "codec/decimal.h"
 #include "mysql/json_binary.h"
+#include "mysql/json_diff.h"
 #include "mysql/row_plan_int.h"
 #include "mysql/value_inet.h"
 #include "mysql/value_temporal.h"
@@ -425,6 +426,15 @@ enum err_code row_decode_inet6(struct row_reader *r, const struct row_op *op, st
     return decode_to_text(r, op, value_put_inet6, VALUE_INET6_TEXT_BYTES, out, e);
 }
 
+/* What was written to r->json. */
+static enum err_code json_value(struct row_reader *r, struct value *out, struct err *e)
+{
+    ERR_TRY(scratch_room(r, r->json.len, e));
+    memcpy(r->scratch.data + r->scratch.len, r->json.data, r->json.len);
+    scratch_value(r, VALUE_JSON, r->json.len, out);
+    return ERR_OK;
+}
+
 enum err_code row_decode_json(struct row_reader *r, const struct row_op *op, struct value *out,
                               struct err *e)
 {
@@ -433,8 +443,16 @@ enum err_code row_decode_json(struct row_reader *r, const struct row_op *op, str
     ERR_TRY(read_prefixed(r, op, &document, e));
     buf_reset(&r->json);
     ERR_TRY(json_binary_to_text(document, &r->json, e));
-    ERR_TRY(scratch_room(r, r->json.len, e));
-    memcpy(r->scratch.data + r->scratch.len, r->json.data, r->json.len);
-    scratch_value(r, VALUE_JSON, r->json.len, out);
-    return ERR_OK;
+    return json_value(r, out, e);
+}
+
+enum err_code row_decode_json_diff(struct row_reader *r, const struct row_op *op,
+                                   struct span document, struct value *out, struct err *e)
+{
+    struct span diffs;
+
+    ERR_TRY(read_prefixed(r, op, &diffs, e));
+    buf_reset(&r->json);
+    ERR_TRY(json_diff_to_text(document, diffs, &r->diffs, &r->json, e));
+    return json_value(r, out, e);
 }

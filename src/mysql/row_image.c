@@ -9,14 +9,22 @@
  *   rows        until the end; UPDATE: before image, after image
  *
  * Image: one bit per present column, 1 = NULL; then the values that are not NULL.
+ *
+ * PARTIAL_UPDATE_ROWS: in front of the after image
+ *
+ *   options     lenenc     bit 0: the next is there
+ *   diffs       one bit per JSON column of the map, present or not, 1 = its value is diffs
  */
 #include "mysql/row_image.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 #include "mysql/row_plan_int.h"
 
 #define FLAG_STMT_END 1u
+
+#define OPTION_JSON_DIFFS 1u
 
 /* The id of an event that only ends a statement. */
 #define TABLE_ID_DUMMY 0xFFFFFFu
@@ -45,6 +53,7 @@ static bool change_from_wire(uint8_t type, struct rows_head *out)
         break;
     case BINLOG_EVENT_UPDATE_ROWS_V1:
     case BINLOG_EVENT_UPDATE_ROWS:
+    case BINLOG_EVENT_PARTIAL_UPDATE_ROWS:
         out->change = ROW_UPDATE;
         break;
     case BINLOG_EVENT_DELETE_ROWS_V1:
@@ -104,6 +113,8 @@ void row_reader_deinit(struct row_reader *r)
 {
     free(r->before);
     free(r->after);
+    free(r->documents);
+    arena_deinit(&r->diffs);
     buf_deinit(&r->scratch);
     buf_deinit(&r->json);
     charset_converter_deinit(&r->charsets);
@@ -123,23 +134,50 @@ static enum err_code grow_values(struct row_reader *r, uint32_t count, struct er
     return r->capacity == 0 ? err_nomem(e) : ERR_OK;
 }
 
-static enum err_code missing(const struct column_def *column, struct err *e)
+static enum err_code grow_documents(struct row_reader *r, uint32_t count, struct err *e)
 {
-    if (column->generated) {
-        return err_set(e, ERR_UNSUPPORTED,
-                       "row image is not full: generated column '%s' is missing, which MariaDB "
-                       "logs for inserts only",
-                       column->name);
+    if (count <= r->document_capacity) {
+        return ERR_OK;
     }
+    free(r->documents);
+    r->documents = calloc(count, sizeof *r->documents);
+    r->document_capacity = r->documents != NULL ? count : 0;
+    return r->documents == NULL ? err_nomem(e) : ERR_OK;
+}
+
+static enum err_code missing(const struct row_reader *r, const struct column_def *column,
+                             struct err *e)
+{
+    static const char *const changes[] = {
+        [ROW_INSERT] = "an INSERT", [ROW_UPDATE] = "an UPDATE", [ROW_DELETE] = "a DELETE"};
+
     return err_set(e, ERR_UNSUPPORTED,
-                   "row image is not full: set binlog_row_image=FULL (column '%s' is missing)",
-                   column->name);
+                   "row image is not full: %s does not have %scolumn '%s': set "
+                   "binlog_row_image=FULL on the source, let sessions reconnect, and start the "
+                   "table over%s",
+                   changes[r->change], column->generated ? "generated " : "", column->name,
+                   column->generated ? " (MariaDB 11 logs generated columns for inserts only)"
+                                     : "");
 }
 
 /*
  * What is not logged must be known otherwise: an UPDATE leaves as it was what its after image
  * lacks, but for generated columns, which follow others.
  */
+static bool is_known(const struct row_reader *r, const struct column_def *column, bool before,
+                     bool after)
+{
+    switch (r->change) {
+    case ROW_INSERT:
+        return after;
+    case ROW_DELETE:
+        return before;
+    case ROW_UPDATE:
+        return after || (before && !column->generated);
+    } /* no default: a new change breaks the build here */
+    abort();
+}
+
 static enum err_code check_present(struct row_reader *r, const uint8_t *before,
                                    const uint8_t *after, struct err *e)
 {
@@ -148,10 +186,9 @@ static enum err_code check_present(struct row_reader *r, const uint8_t *before,
     for (uint32_t i = 0; i < r->plan->def->column_count; i++) {
         const struct column_def *column = &r->plan->def->columns[i];
 
-        bool logged = bit_at(before, i) && (bit_at(after, i) || !column->generated);
-
-        if (!logged && !(column->generated && r->generated_optional)) {
-            return missing(column, e);
+        if (!is_known(r, column, bit_at(before, i), bit_at(after, i)) &&
+            !(column->generated && r->generated_optional)) {
+            return missing(r, column, e);
         }
         r->before_present = bit_at(before, i) ? r->before_present : before;
         r->after_present = bit_at(after, i) ? r->after_present : after;
@@ -176,7 +213,8 @@ static enum err_code read_columns(struct row_reader *r, struct err *e)
         return err_set(e, ERR_CORRUPT, "rows event: it ends within its header");
     }
     ERR_TRY(check_present(r, before, after, e));
-    return grow_values(r, count, e);
+    ERR_TRY(grow_values(r, count, e));
+    return r->json_diffs ? grow_documents(r, r->plan->json_count, e) : ERR_OK;
 }
 
 static enum err_code start(struct row_reader *r, uint8_t event_type, struct err *e)
@@ -185,6 +223,7 @@ static enum err_code start(struct row_reader *r, uint8_t event_type, struct err 
 
     ERR_TRY(read_head(event_type, &r->in, &head, e));
     r->change = head.change;
+    r->json_diffs = event_type == BINLOG_EVENT_PARTIAL_UPDATE_ROWS;
     r->stmt_end = (head.flags & FLAG_STMT_END) != 0;
     r->column_count = 0;
     if (head.table_id == TABLE_ID_DUMMY) {
@@ -254,41 +293,72 @@ static enum err_code read_image(struct row_reader *r, struct value *values, stru
     return ERR_OK;
 }
 
-/* The NULL bits of an image that has the columns of `present`. */
+static bool has_column(const uint8_t *present, uint32_t i)
+{
+    return present == NULL || bit_at(present, i);
+}
+
+/* The NULL bits of an image that has the columns of `present`; NULL: all. */
 static const uint8_t *take_nulls(struct row_reader *r, const uint8_t *present)
 {
-    uint32_t n = 0;
+    uint32_t n = present == NULL ? r->column_count : 0;
 
-    for (uint32_t i = 0; i < r->column_count; i++) {
+    for (uint32_t i = 0; present != NULL && i < r->column_count; i++) {
         n += bit_at(present, i) ? 1u : 0u;
     }
     return bytes_take(&r->in, (n + 7u) / 8);
 }
 
-/* The columns that are not present are those of missing_from; without it NULL. */
-static enum err_code read_partial_image(struct row_reader *r, const uint8_t *present,
-                                        const struct value *missing_from, struct value *values,
-                                        struct err *e)
+/* An image that is not simply all columns. */
+struct image {
+    const uint8_t *present;   /* NULL: all columns */
+    const struct value *base; /* has the columns that are not present; NULL: they are NULL */
+    const uint8_t *diffs;     /* by JSON column: it is diffs; NULL: none is */
+};
+
+static enum err_code decode_diffs(struct row_reader *r, uint32_t i, struct span document,
+                                  struct err *e)
+{
+    if (document.data != NULL) {
+        return row_decode_json_diff(r, &r->plan->ops[i], document, &r->after[i], e);
+    }
+    if (row_reader_has_before(r, i)) {
+        return err_set(e, ERR_CORRUPT, "there are changes of a document that was NULL");
+    }
+    return err_set(e, ERR_UNSUPPORTED,
+                   "the log has the changes of the document, but not the document that they "
+                   "change: set binlog_row_image=FULL or binlog_row_value_options='' on the "
+                   "source, let sessions reconnect, and start the table over");
+}
+
+static enum err_code read_partial_image(struct row_reader *r, const struct image *image,
+                                        struct value *values, struct err *e)
 {
     const struct row_op *op = r->plan->ops;
-    const uint8_t *nulls = take_nulls(r, present);
+    const uint8_t *nulls = take_nulls(r, image->present);
     uint32_t at = 0;
+    uint32_t json = 0;
 
     if (nulls == NULL) {
         return fail_row(r, e);
     }
     for (uint32_t i = 0; i < r->column_count; i++, op++) {
+        uint32_t document = json;
+
+        json += op->json ? 1u : 0u;
         values[i].kind = VALUE_NULL;
-        if (!bit_at(present, i)) {
-            if (missing_from != NULL) {
-                values[i] = missing_from[i];
+        if (!has_column(image->present, i)) {
+            if (image->base != NULL) {
+                values[i] = image->base[i];
             }
             continue;
         }
         if (bit_at(nulls, at++)) {
             continue;
         }
-        enum err_code rc = op->decode(r, op, &values[i], e);
+        enum err_code rc = op->json && image->diffs != NULL && bit_at(image->diffs, document)
+                               ? decode_diffs(r, i, r->documents[document], e)
+                               : op->decode(r, op, &values[i], e);
         if (rc != ERR_OK) {
             (void)fail_column(r, op, e);
             return rc;
@@ -299,38 +369,95 @@ static enum err_code read_partial_image(struct row_reader *r, const uint8_t *pre
 
 static enum err_code read_before(struct row_reader *r, struct err *e)
 {
+    const struct image image = {.present = r->before_present};
+
     return r->before_present == NULL ? read_image(r, r->before, e)
-                                     : read_partial_image(r, r->before_present, NULL, r->before, e);
+                                     : read_partial_image(r, &image, r->before, e);
 }
 
 static enum err_code read_inserted(struct row_reader *r, struct err *e)
 {
+    const struct image image = {.present = r->after_present};
+
     return r->after_present == NULL ? read_image(r, r->after, e)
-                                    : read_partial_image(r, r->after_present, NULL, r->after, e);
+                                    : read_partial_image(r, &image, r->after, e);
 }
 
+static struct span skip_value(struct row_reader *r, const struct row_op *op)
+{
+    return bytes_span(&r->in, op->prefixed ? (size_t)bytes_uint_le(&r->in, op->bytes) : op->bytes);
+}
+
+/* Leaves the documents of the image in r->documents when diffs may follow. */
 static enum err_code skip_before(struct row_reader *r, struct err *e)
 {
     const uint8_t *present = r->before_present;
     const struct row_op *op = r->plan->ops;
-    const uint8_t *nulls =
-        present == NULL ? bytes_take(&r->in, (r->column_count + 7u) / 8) : take_nulls(r, present);
+    const uint8_t *nulls = take_nulls(r, present);
     uint32_t at = 0;
+    uint32_t json = 0;
 
     if (nulls == NULL) {
         return fail_row(r, e);
     }
     for (uint32_t i = 0; i < r->column_count; i++, op++) {
-        if ((present != NULL && !bit_at(present, i)) || bit_at(nulls, at++)) {
-            continue;
+        struct span value = {NULL, 0};
+
+        if (has_column(present, i) && !bit_at(nulls, at++)) {
+            value = skip_value(r, op);
         }
-        bytes_skip(&r->in, op->prefixed ? (size_t)bytes_uint_le(&r->in, op->bytes) : op->bytes);
         if (bytes_failed(&r->in)) {
             (void)err_set(e, ERR_CORRUPT, "the row ends within the value");
             return fail_column(r, op, e);
         }
+        if (r->json_diffs && op->json) {
+            r->documents[json++] = value;
+        }
     }
     return ERR_OK;
+}
+
+/* The after image of PARTIAL_UPDATE_ROWS; its before image was read and skipped. */
+static enum err_code read_diffed_image(struct row_reader *r, struct err *e)
+{
+    struct image image = {.present = r->after_present, .base = r->before};
+    uint64_t options = bytes_lenenc(&r->in);
+
+    if ((options & OPTION_JSON_DIFFS) != 0) {
+        image.diffs = bytes_take(&r->in, (r->plan->json_count + 7u) / 8);
+    }
+    if (bytes_failed(&r->in)) {
+        return fail_row(r, e);
+    }
+    if (options > OPTION_JSON_DIFFS) {
+        bytes_fail(&r->in);
+        return err_set(e, ERR_UNSUPPORTED, "%s.%s: a row's options %" PRIu64 " are not known",
+                       r->plan->def->schema, r->plan->def->name, options);
+    }
+    return read_partial_image(r, &image, r->after, e);
+}
+
+static enum err_code read_update(struct row_reader *r, bool want_before, struct err *e)
+{
+    struct bytes_reader start = r->in;
+    bool fill_up = r->after_present != NULL;
+
+    if (r->json_diffs) {
+        ERR_TRY(skip_before(r, e));
+        if (want_before || fill_up) {
+            r->in = start;
+            ERR_TRY(read_before(r, e));
+        }
+        return read_diffed_image(r, e);
+    }
+    if (fill_up) {
+        const struct image image = {.present = r->after_present, .base = r->before};
+
+        ERR_TRY(read_before(r, e));
+        return read_partial_image(r, &image, r->after, e);
+    }
+    ERR_TRY(want_before ? read_before(r, e) : skip_before(r, e));
+    return read_image(r, r->after, e);
 }
 
 static enum err_code read_row(struct row_reader *r, bool want_before, struct err *e)
@@ -342,12 +469,7 @@ static enum err_code read_row(struct row_reader *r, bool want_before, struct err
     case ROW_DELETE:
         return read_before(r, e);
     case ROW_UPDATE:
-        if (r->after_present != NULL) {
-            ERR_TRY(read_before(r, e));
-            return read_partial_image(r, r->after_present, r->before, r->after, e);
-        }
-        ERR_TRY(want_before ? read_before(r, e) : skip_before(r, e));
-        return read_image(r, r->after, e);
+        return read_update(r, want_before, e);
     }
     return ERR_OK;
 }

@@ -38,7 +38,7 @@ struct row_reader {
     enum row_change change;
     bool stmt_end;
     struct buf scratch;   /* text made for the current row; kept between events */
-    struct value *before; /* column_count values; UPDATE and DELETE */
+    struct value *before; /* column_count values; UPDATE and DELETE; see row_reader_has_before */
     struct value *after;  /* column_count values; INSERT and UPDATE */
     uint32_t column_count;
     uint32_t capacity;
@@ -49,7 +49,11 @@ struct row_reader {
     bool generated_optional;
     const uint8_t *before_present; /* one bit per column; NULL: the image has all */
     const uint8_t *after_present;
-    struct buf json; /* where a JSON document becomes text, before its size is known */
+    bool json_diffs;        /* PARTIAL_UPDATE_ROWS: documents may be diffs to those before */
+    struct span *documents; /* of the before image, by JSON column; NULL: none is there */
+    uint32_t document_capacity;
+    struct arena diffs; /* while they are applied */
+    struct buf json;    /* where a JSON document becomes text, before its size is known */
     struct charset_converter charsets;
 };
 
@@ -61,11 +65,12 @@ void row_reader_init(struct row_reader *r);
 void row_reader_deinit(struct row_reader *r);
 
 /*
- * Starts on a rows event. Columns that an UPDATE's after image lacks keep what the before image has
- * (MariaDB's binlog_row_image=FULL_NODUP).
+ * Starts on a rows event. Its images may lack columns (binlog_row_image) as long as the rows that
+ * the change leaves behind or takes away are known: an UPDATE's after image has what its before
+ * image has where it has nothing itself.
  *
- * Errors: ERR_CORRUPT; ERR_UNSUPPORTED when the row image is not full otherwise: the message names
- * binlog_row_image.
+ * Errors: ERR_CORRUPT; ERR_UNSUPPORTED when a column is nowhere: the message names the column, the
+ * change and binlog_row_image.
  */
 MUST_USE enum err_code row_reader_start(struct row_reader *r, const struct row_plan *plan,
                                         uint8_t event_type, struct span body, struct err *e);
@@ -76,9 +81,18 @@ static inline bool row_reader_more(const struct row_reader *r)
     return bytes_left(&r->in) > 0;
 }
 
+/* Whether the before image has a column; where it has not, before[column] means nothing. */
+static inline bool row_reader_has_before(const struct row_reader *r, uint32_t column)
+{
+    return r->before_present == NULL || (r->before_present[column / 8] >> (column % 8) & 1) != 0;
+}
+
 /*
  * Decodes the next row into before and after. want_before = false skips the before image of an
- * UPDATE (before[] is then unset). Errors: ERR_CORRUPT naming the column.
+ * UPDATE (before[] is then unset).
+ *
+ * Errors: ERR_CORRUPT naming the column; ERR_UNSUPPORTED: a JSON document is there as diffs to one
+ * that is not.
  */
 MUST_USE enum err_code row_reader_next(struct row_reader *r, bool want_before, struct err *e);
 

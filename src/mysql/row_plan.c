@@ -393,6 +393,7 @@ static enum err_code plan_string(const struct planner *p)
     case COLUMN_TYPE_GEOMETRY:
         return plan_bytes(p, WIRE_GEOMETRY, WIRE_GEOMETRY, row_decode_geometry);
     case COLUMN_TYPE_JSON:
+        p->op->json = true;
         return plan_bytes(p, WIRE_JSON, WIRE_JSON, row_decode_json);
     default:
         return plan_bytes(p, WIRE_BLOB, WIRE_BLOB, row_decode_bytes);
@@ -503,6 +504,7 @@ static enum err_code plan_columns(struct row_plan *plan, const struct table_map 
         };
 
         rc = plan_column(&p);
+        plan->json_count += p.op->json ? 1u : 0u;
         if (rc != ERR_OK) {
             err_wrap(e, "%s.%s column %u '%s'", plan->def->schema, plan->def->name, i + 1,
                      p.def->name);

@@ -22,6 +22,7 @@ struct row_op {
     row_decode_fn *decode;
     uint8_t bytes; /* of the value; of its length prefix, when prefixed */
     bool prefixed;
+    bool json;                     /* MySQL's JSON, of which an UPDATE may have diffs only */
     uint8_t precision;             /* DECIMAL */
     uint8_t scale;                 /* DECIMAL */
     uint8_t fsp;                   /* TIME2, DATETIME2, TIMESTAMP2 */
@@ -35,8 +36,16 @@ struct row_op {
 struct row_plan {
     struct arena arena; /* all that follows */
     struct table_def *def;
-    struct row_op *ops; /* def->column_count of them */
+    struct row_op *ops;  /* def->column_count of them */
+    uint32_t json_count; /* of them that are JSON */
 };
+
+/*
+ * Reads the diffs of a JSON document in the place of the document that it becomes. document: as the
+ * before image has it. Errors: as row_decode_fn.
+ */
+enum err_code row_decode_json_diff(struct row_reader *r, const struct row_op *op,
+                                   struct span document, struct value *out, struct err *e);
 
 /* The decoders, in row_decode.c. */
 row_decode_fn row_decode_i8;

@@ -186,10 +186,10 @@ TEST(test_row_image__refuses_images_that_are_not_full)
     } cases[] = {
         {BINLOG_EVENT_WRITE_ROWS, "690000000000 0000 0200 06 3d", "'s'"},
         {BINLOG_EVENT_DELETE_ROWS, "690000000000 0000 0200 06 01", "'s'"},
-        {BINLOG_EVENT_UPDATE_ROWS, "690000000000 0000 0200 06 3e 3f", "'id'"},
-        {BINLOG_EVENT_UPDATE_ROWS, "690000000000 0000 0200 06 1f 3f", "'e'"},
+        {BINLOG_EVENT_UPDATE_ROWS, "690000000000 0000 0200 06 3e 3e", "'id'"},
         {BINLOG_EVENT_UPDATE_ROWS, "690000000000 0000 0200 06 1f 1f", "'e'"},
-        {BINLOG_EVENT_UPDATE_ROWS, "690000000000 0000 0200 06 01 3e", "'s'"}, /* MINIMAL */
+        {BINLOG_EVENT_UPDATE_ROWS, "690000000000 0000 0200 06 01 2e", "'j'"}, /* MINIMAL */
+        {BINLOG_EVENT_PARTIAL_UPDATE_ROWS, "690000000000 0000 0200 06 01 2e", "'j'"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -1,0 +1,210 @@
+"""Rows whose events do not have all of them: JSON as diffs, images that lack columns."""
+
+import json
+import random
+
+import pytest
+
+TABLE = "CREATE TABLE docs (id INT PRIMARY KEY, a JSON, t VARCHAR(20), b JSON, n INT, c JSON)"
+BASE = ('{"a": 1, "b": [1, 2, 3], "c d": {"x": "y", "deep": [[1], [{"k": [true, null]}]]}, "é": 5, "": 0,'
+        ' "q\\"u": 1.5, "tab\\t": 2, "one": 1, "u": 18446744073709551615, "f": -0.0, "pad": "' + "p" * 300 + '"}')
+
+
+# ---- PARTIAL_UPDATE_ROWS -----------------------------------------------------------------------
+
+# What is done to the column a, b or c of a row of its own.
+EDITS = [
+    "a = JSON_SET(a, '$.a', 2)",
+    "a = JSON_SET(a, '$.a', NULL)",
+    "a = JSON_SET(a, '$.b[1]', 9)",
+    "a = JSON_SET(a, '$.b[3]', 9)",
+    "a = JSON_SET(a, '$.b[100]', 9)",
+    "a = JSON_SET(a, '$.b[last]', 9)",
+    "a = JSON_SET(a, '$.b[last-2]', 9)",
+    "a = JSON_SET(a, '$.b[last-7]', 9)",
+    "a = JSON_SET(a, '$.b[last-0]', 9)",
+    "a = JSON_SET(a, '$.new', 'text', '$.newer', JSON_OBJECT('k', 1), '$.newer.l', 2, '$.newer.a', 3)",
+    "a = JSON_SET(a, '$.\"c d\".x', 'z')",
+    "a = JSON_SET(a, '$.\"c d\".\"n\\\\\"w\"', 'z')",
+    "a = JSON_SET(a, '$.\"c d\".deep[0][0]', 7, '$.\"c d\".deep[1][0].k[1]', JSON_ARRAY(1, 2))",
+    "a = JSON_SET(a, '$.\"é\"', 6, '$.\"日本🧊\"', 7)",
+    "a = JSON_SET(a, '$.\"\"', 1)",
+    "a = JSON_SET(a, '$.\"q\\\\\"u\"', 2.5e0)",
+    "a = JSON_SET(a, '$.\"tab\\\\t\"', 3)",
+    "a = JSON_SET(a, '$.\"\\\\u0001\\\\u001f\\\\u007f\"', 3, '$.\"back\\\\\\\\slash/\"', 4)",
+    "a = JSON_SET(a, '$.\"$\"', 1, '$.\"a.b\"', 2, '$.\"a[0]\"', 3, '$.\"last\"', 4, '$.\"1\"', 5, '$._', 6)",
+    "a = JSON_SET(a, '$.a[0]', 6)",
+    "a = JSON_SET(a, '$.a[1]', 6)",
+    "a = JSON_SET(a, '$.a[last]', 6)",
+    "a = JSON_SET(a, '$.a[last-1]', 6)",
+    "a = JSON_SET(a, '$[0].a', 6)",
+    "a = JSON_SET(a, '$[last].\"c d\"[0].x', 6)",
+    "a = JSON_SET(a, '$[0][0].new', 6)",
+    "a = JSON_SET(a, '$[1]', 6)",
+    "a = JSON_SET(a, '$', 6)",
+    "a = JSON_SET(a, '$[0]', 6)",
+    "a = JSON_REPLACE(a, '$.one', 'bigger than it was, so that it moves')",
+    "a = JSON_REPLACE(a, '$.none', 1, '$.a', 2)",
+    "a = JSON_REPLACE(a, '$.b', JSON_ARRAY())",
+    "a = JSON_REPLACE(a, '$.b', CAST('{\"zz\": 1, \"z\": 2}' AS JSON), '$.b.z', -1)",
+    "a = JSON_REMOVE(a, '$.a')",
+    "a = JSON_REMOVE(a, '$.b[0]')",
+    "a = JSON_REMOVE(a, '$.b[last]')",
+    "a = JSON_REMOVE(a, '$.b[last-1]', '$.b[0]', '$.b[0]', '$.\"c d\".deep')",
+    "a = JSON_REMOVE(a, '$.none', '$.a')",
+    "a = JSON_REMOVE(a, '$[0].a')",
+    "a = JSON_SET(JSON_REMOVE(JSON_REPLACE(a, '$.a', 1.5), '$.\"c d\"'), '$.b[3]', JSON_OBJECT('n', NULL))",
+    "a = JSON_SET(a, '$.a', CAST(12.50 AS DECIMAL(10,2)), '$.b[0]', CAST('2024-02-29' AS DATE),"
+    " '$.b[1]', CAST('-01:02:03.5' AS TIME(1)), '$.new', TIMESTAMP'2024-02-29 12:34:56.5', '$.f', -0e0)",
+    "a = JSON_SET(a, '$.a', 1e20, '$.b[0]', 0.1e0, '$.b[1]', 18446744073709551615, '$.b[2]', X'00ff')",
+    "a = JSON_SET(a, '$.a', TRUE, '$.b[0]', 'text with \"quotes\" and \\\\ and \\n')",
+    "a = JSON_SET(a, '$.a', 1)",
+    "a = JSON_SET(a, '$.a', 3), n = n + 1, t = 'other'",
+    "a = JSON_SET(a, '$.a', 3), b = JSON_SET(b, '$.b[0]', 4)",
+    "b = JSON_REMOVE(b, '$.b'), c = JSON_REPLACE(c, '$.a', 'x'), a = JSON_SET(a, '$.new', 1)",
+    "c = JSON_SET(c, '$.a', 4)",
+    "a = JSON_SET(a, '$.a', 3), b = '[1, 2]'",
+    "a = JSON_SET(a, '$.a', 3), b = NULL",
+    "a = NULL, b = JSON_SET(b, '$.a', 3)",
+    "a = JSON_SET(b, '$.a', 3)",
+    "a = JSON_MERGE_PATCH(a, '{\"a\": 5}'), b = JSON_SET(b, '$.a', 3)",
+    "n = n + 1",
+]
+
+
+def random_path(rng, value):
+    """A path to somewhere in the document, or next to it."""
+    legs = "$"
+    while True:
+        if isinstance(value, dict):
+            key = rng.choice([*value, "new", "n w"])
+            legs += "." + json.dumps(key, ensure_ascii=False)
+            value = value.get(key)
+        elif isinstance(value, list):
+            index = rng.randrange(len(value) + 2)
+            legs += rng.choice([f"[{index}]", f"[last-{index}]"])
+            value = value[index] if index < len(value) else None
+        else:
+            return legs
+        if rng.random() < 0.3:
+            return legs
+
+
+def random_value(rng, depth=0):
+    kind = rng.randrange(9 if depth < 3 else 7)
+    if kind == 7:
+        return [random_value(rng, depth + 1) for _ in range(rng.randrange(4))]
+    if kind == 8:
+        return {rng.choice(["a", "bb", "c c", "é", "", "zzz"]): random_value(rng, depth + 1)
+                for _ in range(rng.randrange(4))}
+    return [rng.randrange(-10, 10), rng.randrange(1 << 40), "text", "é" * rng.randrange(60), None, True, 2.5][kind]
+
+
+def sql_text(text):
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def random_edit(rng, column, document):
+    function = rng.choice(["JSON_SET", "JSON_SET", "JSON_REPLACE", "JSON_REMOVE"])
+    words = []
+    for _ in range(rng.randint(1, 4)):
+        path = random_path(rng, document)
+        if function == "JSON_REMOVE" and path == "$":
+            path = "$.none"
+        words.append(sql_text(path))
+        if function != "JSON_REMOVE":
+            words.append(f"CAST({sql_text(json.dumps(random_value(rng), ensure_ascii=False))} AS JSON)")
+    return f"{column} = {function}({column}, {', '.join(words)})"
+
+
+def partial_json_source(make_source, compressed, **session):
+    source = make_source("mysql-9")
+    source.sql("SET SESSION binlog_row_value_options = 'PARTIAL_JSON'",
+               f"SET SESSION binlog_transaction_compression = {int(compressed)}", TABLE)
+    for name, value in session.items():
+        source.sql(f"SET SESSION {name} = '{value}'")
+    return source
+
+
+def event_types(calve, source):
+    """What inspect counts in the last binlog file: {name: count}."""
+    path = source.server.data / source.binlog_files()[-1]
+    done = calve.plain("inspect", "binlog", path, "--discard")
+    assert done.status == 0, done
+    words = [line.split("(") for line in done.out.splitlines()[1:]]
+    return {name: int(rest.split(")")[1]) for name, rest in words}
+
+
+@pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])
+def test_json_diffs(compressed, make_source, make_calve, make_oracle):
+    """Every kind of path and change, and the rows are what SELECT says after each."""
+    source = partial_json_source(make_source, compressed)
+    source.sql("FLUSH BINARY LOGS")
+    start = source.place()
+    oracle = make_oracle(source)
+    for i in range(len(EDITS)):
+        source.sql(f"INSERT INTO docs VALUES ({i}, {sql_text(BASE)}, 't', {sql_text(BASE)}, 1, {sql_text(BASE)})")
+    expected = []
+    for i, edit in enumerate(EDITS):
+        before = oracle.rows(source.schema, "docs", f"id = {i}")
+        source.sql(f"UPDATE docs SET {edit} WHERE id = {i}")
+        after = oracle.rows(source.schema, "docs", f"id = {i}")
+        expected += after if after != before else []
+    source.sql("UPDATE docs SET a = JSON_SET(a, '$.all', id, '$.b[1]', 'x'), b = JSON_REMOVE(b, '$.a')")
+    expected += oracle.rows(source.schema, "docs", order="id")
+    assert len(expected) > 1.8 * len(EDITS)
+    calve = make_calve(source)
+    calve.ok("run", snapshot="never", **{"from": start, "until": "current"})
+    assert calve.lake.payloads(source.schema, "docs", "update") == expected
+    if not compressed:
+        assert event_types(calve, source)["PARTIAL_UPDATE_ROWS"] > 40
+    source.sql("DELETE FROM docs")
+    calve.catch_up()
+    assert len(calve.lake.payloads(source.schema, "docs", "delete")) == len(EDITS)
+
+
+def test_json_diffs_at_random(make_source, make_calve, make_oracle):
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    source = partial_json_source(make_source, True)
+    start = source.place()
+    oracle = make_oracle(source)
+    source.sql(f"INSERT INTO docs VALUES (1, {sql_text(BASE)}, 't', {sql_text(BASE)}, 1, NULL)")
+    expected, now = [], oracle.rows(source.schema, "docs")
+    for _ in range(400):
+        row = json.loads(now[0])
+        columns = rng.sample(["a", "b"], rng.randint(1, 2))
+        edits = [random_edit(rng, c, row[c]) for c in columns]
+        if any(len(json.dumps(row[c])) < 200 or len(json.dumps(row[c])) > 5000 for c in columns):
+            edits = [f"{c} = {sql_text(BASE)}" for c in columns]
+        source.sql(f"UPDATE docs SET {', '.join(edits)}, n = n + 1")
+        now = oracle.rows(source.schema, "docs")
+        expected += now
+    calve = make_calve(source)
+    calve.ok("run", snapshot="never", **{"from": start, "until": "current"})
+    found = calve.lake.payloads(source.schema, "docs", "update")
+    for i, (is_so, should_be) in enumerate(zip(found, expected)):
+        assert is_so == should_be, f"seed {seed}, update {i}"
+    assert len(found) == len(expected), f"seed {seed}"
+
+
+def test_json_diffs_without_their_document(make_source, make_calve, make_oracle):
+    """The log has what changed and not what it changed: a stop that says which settings help.
+
+    NOBLOB leaves JSON in, so that all is there.
+    """
+    source = partial_json_source(make_source, False, binlog_row_image="NOBLOB")
+    source.sql(f"INSERT INTO docs VALUES (1, {sql_text(BASE)}, 't', {sql_text(BASE)}, 1, '1')")
+    calve = make_calve(source)
+    calve.catch_up()
+    change = "UPDATE docs SET t = 'u', n = n + 1, a = JSON_SET(a, '$.a', n), b = JSON_SET(b, '$.a', n), c = '2'"
+    source.sql(change)
+    calve.catch_up()
+    expected = make_oracle(source).rows(source.schema, "docs")
+    source.sql("SET SESSION binlog_row_image = 'MINIMAL'", change)
+    result = calve.run("run", until="current")
+    assert result.status == 1, result
+    for part in (f"{source.schema}.docs", "column 'a'", "binlog_row_image=FULL", "binlog_row_value_options=''"):
+        assert part in result.error, result
+    assert calve.lake.payloads(source.schema, "docs", "update") == expected
