@@ -36,6 +36,20 @@ static void check_version(const struct mysql_server *s, struct findings *f)
     finding_add(f, FINDING_OK, "version", "%s %s", s->is_mariadb ? "MariaDB" : "MySQL", s->version);
 }
 
+static void check_row_image(const struct mysql_server *s, struct findings *f)
+{
+    const char *image = s->binlog_row_image[0] == '\0' ? "FULL" : s->binlog_row_image;
+
+    if (str_ieq(image, "FULL") || str_ieq(image, "FULL_NODUP")) {
+        finding_add(f, FINDING_OK, "binlog_row_image", "%s", image);
+        return;
+    }
+    finding_add(f, FINDING_NOTE, "binlog_row_image",
+                "%s leaves columns out, and a change whose row is then not known stops the run: "
+                "SET GLOBAL binlog_row_image = 'FULL', and the same in my.cnf",
+                image);
+}
+
 static void check_binlog(const struct mysql_server *s, struct findings *f)
 {
     if (!s->log_bin) {
@@ -53,14 +67,7 @@ static void check_binlog(const struct mysql_server *s, struct findings *f)
     } else {
         finding_add(f, FINDING_OK, "binlog_format", "ROW");
     }
-    if (s->binlog_row_image[0] != '\0' && !str_ieq(s->binlog_row_image, "FULL")) {
-        finding_add(
-            f, FINDING_WRONG, "binlog_row_image",
-            "%s leaves columns out: SET GLOBAL binlog_row_image = 'FULL', and the same in my.cnf",
-            s->binlog_row_image);
-    } else {
-        finding_add(f, FINDING_OK, "binlog_row_image", "FULL");
-    }
+    check_row_image(s, f);
 }
 
 static void check_advice(const struct config *c, const struct mysql_server *s, struct findings *f)

@@ -140,6 +140,17 @@ static enum err_code check_named(const struct runner *r, struct err *e)
     return ERR_OK;
 }
 
+/* Events that lack what cannot be known otherwise stop the run, whatever the variable says. */
+static void warn_of_row_image(const struct runner *r, const struct mysql_server *s)
+{
+    if (!str_ieq(s->binlog_row_image, "FULL") && !str_ieq(s->binlog_row_image, "FULL_NODUP")) {
+        log_warn(r->run.log, "source.row_image", LOG_STR("binlog_row_image", s->binlog_row_image),
+                 LOG_STR("why", "rows that lack columns which are nowhere else in the log stop "
+                                "the run: SET GLOBAL binlog_row_image=FULL, and restart the "
+                                "applications that write"));
+    }
+}
+
 static enum err_code check_server(const struct mysql_server *s, struct err *e)
 {
     if (!s->log_bin) {
@@ -152,12 +163,6 @@ static enum err_code check_server(const struct mysql_server *s, struct err *e)
                        "binlog_format=ROW, and restart the applications that write",
                        s->binlog_format);
     }
-    if (!str_ieq(s->binlog_row_image, "FULL") && !str_ieq(s->binlog_row_image, "FULL_NODUP")) {
-        return err_set(e, ERR_SOURCE,
-                       "the source has binlog_row_image=%s, which leaves columns out: SET GLOBAL "
-                       "binlog_row_image=FULL, and restart the applications that write",
-                       s->binlog_row_image);
-    }
     return ERR_OK;
 }
 
@@ -166,6 +171,7 @@ static enum err_code find_tables(struct runner *r, struct mysql_conn *conn, stru
     const struct mysql_server *server = mysql_conn_server(conn);
 
     ERR_TRY(check_server(server, e));
+    warn_of_row_image(r, server);
     (void)snprintf(r->run.source, sizeof r->run.source, "%s", server->identity);
     r->icase = server->lower_case_table_names != 0;
     ERR_TRY(source_catalog_tables(conn, take_table, r, e));

@@ -2,8 +2,11 @@
 
 import json
 import random
+import shutil
 
 import pytest
+
+from lake import WATERMARKS, local_path, replay
 
 TABLE = "CREATE TABLE docs (id INT PRIMARY KEY, a JSON, t VARCHAR(20), b JSON, n INT, c JSON)"
 BASE = ('{"a": 1, "b": [1, 2, 3], "c d": {"x": "y", "deep": [[1], [{"k": [true, null]}]]}, "é": 5, "": 0,'
@@ -208,3 +211,196 @@ def test_json_diffs_without_their_document(make_source, make_calve, make_oracle)
     for part in (f"{source.schema}.docs", "column 'a'", "binlog_row_image=FULL", "binlog_row_value_options=''"):
         assert part in result.error, result
     assert calve.lake.payloads(source.schema, "docs", "update") == expected
+
+
+# ---- images that lack columns ------------------------------------------------------------------
+
+COLUMNS = "a INT, v VARCHAR(20), b TEXT, n INT DEFAULT 7"
+TABLES = {
+    "keyed": f"(id INT PRIMARY KEY, {COLUMNS})",
+    "unique": f"(id INT NOT NULL UNIQUE, {COLUMNS})",
+    "keyless": f"(id INT, {COLUMNS})",
+    "no_blob": "(id INT PRIMARY KEY, a INT, v VARCHAR(20))",
+    "key_only": "(id INT, a INT, PRIMARY KEY (a, id))",
+    "blob_key": f"(id INT, {COLUMNS}, PRIMARY KEY (b(5)))",
+}
+INSERT_ALL = "INSERT INTO {t} VALUES (2, 20, 'two', 'b2', 2)"
+INSERT_SOME = "INSERT INTO {t} (id, a, v, b) VALUES (2, 20, 'two', 'b2')"
+INSERT_NO_BLOB = "INSERT INTO {t} (id, a, v, n) VALUES (2, 20, 'two', 2)"
+UPDATE_ALL = "UPDATE {t} SET a = a + 1, v = 'x', b = CONCAT(b, 'y'), n = NULL"
+UPDATE_ONE = "UPDATE {t} SET a = a + 1"
+UPDATE_BLOB = "UPDATE {t} SET b = CONCAT('z', b)"
+UPDATE_KEY = "UPDATE {t} SET id = id + 10"
+DELETE = "DELETE FROM {t}"
+
+# (image, table, statement, the column that is nowhere or None). MariaDB logs all of a table without a
+# key, of inserts too.
+def cases(family):
+    return [
+        ("MINIMAL", "keyed", INSERT_ALL, None),
+        ("MINIMAL", "keyed", INSERT_SOME, "n"),
+        ("MINIMAL", "keyed", UPDATE_ALL, None),
+        ("MINIMAL", "keyed", UPDATE_ONE, "v"),
+        ("MINIMAL", "keyed", DELETE, "a"),
+        ("MINIMAL", "unique", UPDATE_ALL, None),
+        ("MINIMAL", "unique", DELETE, "a"),
+        ("MINIMAL", "keyless", INSERT_SOME, "n" if family == "mysql" else None),
+        ("MINIMAL", "keyless", UPDATE_ONE, None),
+        ("MINIMAL", "keyless", UPDATE_BLOB, None),
+        ("MINIMAL", "keyless", DELETE, None),
+        ("MINIMAL", "key_only", "INSERT INTO {t} VALUES (2, 20)", None),
+        ("MINIMAL", "key_only", UPDATE_KEY, None),
+        ("MINIMAL", "key_only", DELETE, None),
+        ("NOBLOB", "keyed", INSERT_ALL, None),
+        ("NOBLOB", "keyed", INSERT_SOME, None),
+        ("NOBLOB", "keyed", INSERT_NO_BLOB, "b"),
+        ("NOBLOB", "keyed", UPDATE_ALL, None),
+        ("NOBLOB", "keyed", UPDATE_BLOB, None),
+        ("NOBLOB", "keyed", UPDATE_ONE, "b"),
+        ("NOBLOB", "keyed", DELETE, "b"),
+        ("NOBLOB", "unique", UPDATE_ONE, "b"),
+        ("NOBLOB", "keyless", UPDATE_ONE, None),
+        ("NOBLOB", "keyless", DELETE, None),
+        ("NOBLOB", "no_blob", "INSERT INTO {t} (id) VALUES (2)", None),
+        ("NOBLOB", "no_blob", UPDATE_ONE, None),
+        ("NOBLOB", "no_blob", DELETE, None),
+        ("NOBLOB", "blob_key", UPDATE_ONE, None),
+        ("NOBLOB", "blob_key", DELETE, None),
+        ("FULL_NODUP", "keyed", INSERT_SOME, None),
+        ("FULL_NODUP", "keyed", UPDATE_ONE, None),
+        ("FULL_NODUP", "keyed", UPDATE_BLOB, None),
+        ("FULL_NODUP", "keyed", UPDATE_KEY, None),
+        ("FULL_NODUP", "keyed", DELETE, None),
+        ("FULL_NODUP", "keyless", UPDATE_ALL, None),
+    ]
+
+
+def kind_of(statement):
+    return statement.split()[0].lower()
+
+
+def first_rows(shape):
+    """Two rows for a table of this shape."""
+    if shape == "key_only":
+        return "(1, 10), (5, 50)"
+    return "(1, 10, 'v'), (5, 50, 'w')" if shape == "no_blob" else "(1, 10, 'v', 'b', 1), (5, 50, NULL, 'c', 2)"
+
+
+def make_image_tables(source, chosen):
+    """A table for each case, with two rows: {name: case}."""
+    source.sql("SET SESSION binlog_row_image = FULL")
+    tables = {f"t{i:02}": case for i, case in enumerate(chosen)}
+    for name, (_, shape, _, _) in tables.items():
+        source.sql(f"CREATE TABLE {name} {TABLES[shape]}", f"INSERT INTO {name} VALUES {first_rows(shape)}")
+    return tables
+
+
+def change(source, oracle, name, image, statement):
+    """Runs the statement; returns the payloads that it must lead to."""
+    before = oracle.rows(source.schema, name)
+    source.sql(f"SET SESSION binlog_row_image = {image}", statement.format(t=name))
+    after = oracle.rows(source.schema, name)
+    found = before if kind_of(statement) == "delete" else [r for r in after if r not in before]
+    assert found, (image, name, statement)
+    return sorted(found)
+
+
+def check_images(source, make_calve, oracle, images):
+    tables = make_image_tables(source, [c for c in cases(source.family) if c[0] in images])
+    start = source.place()
+    expected = {name: change(source, oracle, name, image, statement)
+                for name, (image, _, statement, _) in tables.items()}
+    options = {"snapshot": "never", "from": start, "until": "current"}
+    calve = make_calve(source, ",".join(f"{source.schema}.{n}" for n, c in tables.items() if c[3] is None))
+    calve.ok("run", **options)
+    for name, (image, shape, statement, missing) in tables.items():
+        case, kind = (image, shape, statement), kind_of(statement)
+        if missing is None:
+            changes = calve.lake.changes(source.schema, name)
+            assert {c.event_type for c in changes} == {kind}, case
+            assert sorted(c.payload for c in changes) == expected[name], case
+            continue
+        stopped = make_calve(source, f"{source.schema}.{name}")
+        result = stopped.run("run", **options)
+        assert result.status == 1, (case, result)
+        article = "a" if kind == "delete" else "an"
+        for part in (f"{source.schema}.{name}", f"{article} {kind.upper()} does not have column '{missing}'",
+                     "binlog_row_image=FULL"):
+            assert part in result.error, (case, result)
+        assert stopped.lake.payloads(source.schema, name) == [], case
+
+
+@pytest.mark.parametrize("flavor,images", [("mysql-9", ("MINIMAL", "NOBLOB")),
+                                           ("mariadb-10.11", ("MINIMAL", "NOBLOB")),
+                                           ("mariadb-11.8", ("MINIMAL", "NOBLOB", "FULL_NODUP"))],
+                         ids=lambda v: v if isinstance(v, str) else "")
+def test_images_that_lack_columns(flavor, images, make_source, make_calve, make_oracle):
+    """V14: what the log has of a row is filled up where that is exact, and stops the run where not."""
+    source = make_source(flavor)
+    check_images(source, make_calve, make_oracle(source), images)
+
+
+def test_starting_over_after_an_image_that_lacked_columns(make_source, make_calve, make_oracle):
+    """What came before stays, nothing comes after, and a new copy goes on."""
+    source = make_source("mysql-9")
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY, a INT, v VARCHAR(20))", "INSERT INTO t VALUES (1, 1, 'x')")
+    calve = make_calve(source)
+    run = calve.start("run")
+    run.wait_event("source.connected")
+    source.sql("INSERT INTO t VALUES (2, 2, 'y')")
+    run.wait_event("cut.committed")
+    source.sql("SET SESSION binlog_row_image = MINIMAL", "UPDATE t SET a = 5", "SET SESSION binlog_row_image = FULL",
+               "INSERT INTO t VALUES (3, 3, 'z')")
+    result = run.wait()
+    before = calve.lake.changes(source.schema, "t")
+    assert [c.event_type for c in before] == ["backfill", "insert"]
+    for _ in range(2):
+        assert result.status == 1 and "an UPDATE does not have column 'v'" in result.error, result
+        result = calve.run("run", until="current")
+        assert calve.lake.changes(source.schema, "t") == before
+    location = local_path(calve.lake.table(source.schema, "t").location())
+    calve.lake.catalog.drop_table((source.schema, "t"))
+    shutil.rmtree(location)
+    calve.lake.catalog.load_table(WATERMARKS).delete(f"schema = '{source.schema}' and table = 't'")
+    calve.catch_up()
+    source.sql("UPDATE t SET a = 6 WHERE id = 2")
+    calve.catch_up()
+    changes = calve.lake.changes(source.schema, "t")
+    assert [c.event_type for c in changes] == ["backfill", "backfill", "backfill", "update"]
+    assert replay(changes) == make_oracle(source).by_key(source.schema, "t")
+
+
+def test_a_server_whose_images_are_not_full(make_source, make_calve, make_oracle):
+    """A warning and a note, not a refusal: a table without BLOBs is whole in NOBLOB."""
+    source = make_source("mysql-9")
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY, a INT, v VARCHAR(20))", "INSERT INTO t VALUES (1, 1, 'x')")
+    calve = make_calve(source)
+    with source.globals(binlog_row_image="NOBLOB"):
+        session = source.session(autocommit=True)
+        result = calve.catch_up()
+        assert [e["binlog_row_image"] for e in result.named("source.row_image")] == ["NOBLOB"], result
+        with session.cursor() as cursor:
+            cursor.execute("INSERT INTO t (id) VALUES (2)")
+            cursor.execute("UPDATE t SET a = 7")
+            cursor.execute("DELETE FROM t WHERE id = 1")
+        session.close()
+        calve.catch_up()
+        checked = calve.run("check")
+    assert checked.status == 0 and "NOBLOB leaves columns out" in checked.out, checked
+    assert replay(calve.lake.changes(source.schema, "t")) == make_oracle(source).by_key(source.schema, "t")
+    assert not calve.catch_up().named("source.row_image")
+
+
+def test_inspecting_images_that_lack_columns(make_source, make_calve):
+    """inspect shows what is whole, and says what is not."""
+    source = make_source("mysql-9")
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY, a INT)", "INSERT INTO t VALUES (1, 1)", "FLUSH BINARY LOGS",
+               "SET SESSION binlog_row_image = MINIMAL", "UPDATE t SET a = 2", "DELETE FROM t",
+               "INSERT INTO t VALUES (7, 8)", "SET SESSION binlog_row_image = FULL")
+    path = source.server.data / source.binlog_files()[-1]
+    found = make_calve(source).plain("inspect", "binlog", path, "--rows", "--json")
+    assert found.status == 0, found
+    lines = [json.loads(line) for line in found.out.splitlines()]
+    rows = [line for line in lines if "change" in line]
+    assert [("before" in r, list(r["after"].values())) for r in rows] == [(False, [1, 2]), (False, [7, 8])]
+    assert ["a DELETE does not have column" in line["undecodable"] for line in lines if "undecodable" in line] == [True]
