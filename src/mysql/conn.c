@@ -124,6 +124,21 @@ static void set_options(MYSQL *m, const struct mysql_options *o, const struct ta
 }
 
 /*
+ * Which authentication plugins the server may ask for. Those that send the password as it is may
+ * only do so where nobody listens; the hash of before MySQL 4.1 is as good as the password.
+ */
+#define PLUGINS_SAFE                                                                     \
+    "mysql_native_password,caching_sha2_password,sha256_password,client_ed25519,parsec," \
+    "auth_gssapi_client"
+#define PLUGINS_IN_CLEAR "mysql_clear_password,dialog"
+
+static void set_plugins(const struct mysql_conn *c)
+{
+    (void)mysql_optionsv(c->mysql, MARIADB_OPT_RESTRICTED_AUTH,
+                         c->private ? PLUGINS_SAFE "," PLUGINS_IN_CLEAR : PLUGINS_SAFE);
+}
+
+/*
  * A CA given is always checked against. With an empty fingerprint the library refuses servers
  * without TLS before it says who we are; SSL_ENFORCE alone lets them pass.
  */
@@ -157,6 +172,9 @@ static enum err_code connect_once(struct mysql_conn *c, const struct mysql_optio
         return err_nomem(e);
     }
     set_options(c->mysql, o, t);
+    /* With any other mode a connection that gets no TLS ends before the password is told. */
+    c->private = tls != MYSQL_TLS_DISABLED || t->socket != NULL;
+    set_plugins(c);
     if (tls != MYSQL_TLS_DISABLED) {
         set_tls(c->mysql, tls, t);
     }

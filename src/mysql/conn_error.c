@@ -25,8 +25,7 @@ struct advice {
 static const struct advice advices[] = {
     {ER_ACCESS_DENIED_ERROR, false, NULL,
      "check mysql.user and mysql.password, that the account may come from this machine, and "
-     "whether it "
-     "requires TLS (mysql.tls)"},
+     "whether it requires TLS (mysql.tls) or a second factor (which cannot be given here)"},
     {ER_DBACCESS_DENIED_ERROR, false, NULL, "GRANT SELECT on this schema to the account"},
     {ER_TABLEACCESS_DENIED_ERROR, false, NULL, "GRANT SELECT on this table to the account"},
     {ER_COLUMNACCESS_DENIED_ERROR, false, NULL, "GRANT SELECT on the whole table to the account"},
@@ -57,6 +56,9 @@ static const struct advice advices[] = {
      "verify-ca"},
     {CR_SSL_CONNECTION_ERROR, false, "no certificate or crl found",
      "mysql.tls-ca is not a file with certificates (PEM)"},
+    {CR_SSL_CONNECTION_ERROR, false, "certificate has expired", "renew the server's certificate"},
+    {CR_SSL_CONNECTION_ERROR, false, "not yet valid",
+     "compare the clocks of the server and of this machine"},
     {CR_SSL_CONNECTION_ERROR, false, "certificate",
      "the server's certificate is not signed by an authority known here: name it by mysql.tls-ca, "
      "or "
@@ -99,18 +101,57 @@ static const struct advice *find_advice(unsigned number, const char *text)
     return NULL;
 }
 
+/*
+ * The number of an error that came before TLS could start: the library has it only in its text, "
+ * ... cannot be verified: 1040 - Too many connections". 0: it is no such error.
+ */
+static unsigned number_before_tls(unsigned number, const char *text)
+{
+    static const char mark[] = "cannot be verified: ";
+    const char *at = number == CR_CONNECTION_ERROR ? strstr(text, mark) : NULL;
+    unsigned found = 0;
+
+    for (at = at == NULL ? "" : at + strlen(mark); *at >= '0' && *at <= '9' && found < 100000;
+         at++) {
+        found = found * 10 + (unsigned)(*at - '0');
+    }
+    return found;
+}
+
+/* The library's own text names the plugin out of memory that holds something else by then. */
+static enum err_code refused_plugin(const struct mysql_conn *c, const char *doing, struct err *e)
+{
+    (void)err_set(e, ERR_SOURCE,
+                  c->private ? "%s: the account's authentication plugin is none that is used here: "
+                               "change it, for example to caching_sha2_password (error %u)"
+                             : "%s: the server asks for an authentication plugin that is not used "
+                               "without TLS, such as those that send the password in clear text: "
+                               "set mysql.tls to required, verify-ca or verify-identity, or change "
+                               "the account's plugin (error %u)",
+                  doing, (unsigned)CR_PLUGIN_NOT_ALLOWED);
+    if (e != NULL) {
+        e->source_errno = CR_PLUGIN_NOT_ALLOWED;
+    }
+    return ERR_SOURCE;
+}
+
 enum err_code mysql_conn_error(struct mysql_conn *c, const char *doing, struct err *e)
 {
     unsigned number = mysql_errno(c->mysql);
     const char *text = mysql_error(c->mysql);
     bool network = number == CR_SSL_CONNECTION_ERROR && c->connected;
-    const struct advice *found = network ? NULL : find_advice(number, text);
+    unsigned before_tls = number_before_tls(number, text);
+    const struct advice *found =
+        network ? NULL : find_advice(before_tls != 0 ? before_tls : number, text);
     bool retryable = network || (found != NULL && found->retryable);
     bool explained = found != NULL && found->text != NULL;
     enum err_code code = retryable ? ERR_IO : ERR_SOURCE;
 
     if (number == CR_OUT_OF_MEMORY) {
         return err_nomem(e);
+    }
+    if (number == CR_PLUGIN_NOT_ALLOWED) {
+        return refused_plugin(c, doing, e);
     }
     (void)err_set(e, code, "%s: %s (error %u)%s%s", doing, text, number, explained ? "; " : "",
                   explained ? found->text : "");

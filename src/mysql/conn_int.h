@@ -11,6 +11,7 @@ struct mysql_conn {
     MYSQL *mysql;
     struct mysql_server server;
     bool connected; /* since then, trouble with TLS is trouble with the network */
+    bool private;   /* nobody can listen: TLS, or it never leaves this machine */
     /* A duplicate of the socket, ours until close: interrupt() may come while the library closes
      * its own. */
     int wake_fd;

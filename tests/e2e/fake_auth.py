@@ -59,7 +59,8 @@ def check(account, exchange, user, plugin, default, nonce, proof):
     wire = exchange.wire
     if wanted == "mysql_old_password":
         wire.write(b"\xfe")
-        account.seen.append((wanted, wire.read().hex()))
+        hashed = wire.read()
+        account.seen.append((wanted, hashed.hex()))
         raise exchange.denied()
     if plugin != wanted:
         nonce = new_nonce(32 if wanted == "client_ed25519" else 20)

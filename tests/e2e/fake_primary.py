@@ -680,8 +680,7 @@ class Session:
         fake_auth.check(p.account, fake_auth.Exchange(self.wire, self.tls, self._denied), self.user,
                         plugin, p.default_plugin, nonce, proof)
         if p.mfa:
-            self.wire.write(b"\x02" + b"authentication_webauthn_client\0" + bytes(32))
-            self.wire.read()
+            assert not caps & CLIENT_MFA, "a client that can give a second factor"
             raise self._denied()
 
     def _denied(self):

@@ -11,7 +11,7 @@ from fake_source import T, ids, make_fake_calve, make_log, make_primary  # noqa:
 PASSWORD = "s3cret!ü"
 # As RDS makes them: host, action, signature, and a session token that is the most of it.
 TOKEN = ("db.example.eu-central-1.rds.amazonaws.com:3306/?Action=connect&DBUser=calve&X-Amz-Security-Token="
-         + "IQoJb3JpZ2luX2VjEJ%2F".ljust(1450, "aB3%2F") + "&X-Amz-Signature=" + "0f" * 32)
+         + "IQoJb3JpZ2luX2VjEJ%2F".ljust(1450, "B") + "&X-Amz-Signature=" + "0f" * 32)
 
 OVER_TCP = [("mysql_native_password", False, "scrambled"), ("caching_sha2_password", True, "scrambled"),
             ("caching_sha2_password", False, "rsa"), ("sha256_password", False, "rsa"),
@@ -45,9 +45,19 @@ def check_works(primary, calve, account, plugin, form, tls):
     assert {x["tls"] for x in primary.logins} == {tls}
 
 
-# The server's default plugin is the account's, or it is told by AuthSwitchRequest.
-@pytest.mark.parametrize("switch", [False, True])
-@pytest.mark.parametrize("plugin, cached, form", OVER_TCP)
+def ways(rows):
+    """With the account's plugin as the server's default, and told by AuthSwitchRequest.
+
+    A handshake never names client_ed25519: its nonce is longer.
+    """
+    asks = pytest.mark.xfail(strict=True, reason="libmariadb 3.3 asks for the key under TLS, too, when "
+                                                 "sha256_password is the server's default plugin")
+    return [pytest.param(*row, switch,
+                         marks=[asks] if row == ("sha256_password", False, "clear") and not switch else [])
+            for row in rows for switch in (False, True) if switch or row[0] != "client_ed25519"]
+
+
+@pytest.mark.parametrize("plugin, cached, form, switch", ways(OVER_TCP))
 def test_P11_over_tcp(make_login, plugin, cached, form, switch):
     account = Account("calve", PASSWORD, plugin, cached)
     default = plugin
@@ -57,8 +67,7 @@ def test_P11_over_tcp(make_login, plugin, cached, form, switch):
     check_works(primary, calve, account, plugin, form, False)
 
 
-@pytest.mark.parametrize("switch", [False, True])
-@pytest.mark.parametrize("plugin, cached, form", OVER_TLS)
+@pytest.mark.parametrize("plugin, cached, form, switch", ways(OVER_TLS))
 def test_P11_over_tls(make_login, authority, plugin, cached, form, switch):
     account = Account("calve", PASSWORD, plugin, cached)
     default = plugin
@@ -72,7 +81,7 @@ def test_P11_over_tls(make_login, authority, plugin, cached, form, switch):
 @pytest.mark.parametrize("plugin", [p for p, cached, _ in OVER_TLS if not cached])
 def test_P11_wrong_password(make_login, authority, plugin):
     account = Account("calve", PASSWORD, plugin)
-    primary, calve = make_login(account, plugin=plugin, tls=authority.server())
+    primary, calve = make_login(account, plugin="mysql_native_password", tls=authority.server())
     account.password = "another"
     result = calve.run("run", until="current")
     assert result.status == 1
@@ -149,6 +158,7 @@ def test_P11_too_many_connections(make_login):
     result = calve.run("run", until="current")
     assert result.status == 1 and "Too many connections" in result.error
     assert "max_connections" in result.error
+    assert "bind_address" not in result.error
     primary.refuse = None
     calve.catch_up()
     assert ids(calve) == [1]
@@ -177,13 +187,13 @@ def test_P11_host_blocked(make_login):
 
 
 def test_P11_second_factor(make_login):
-    """What needs somebody to touch a key is not for a daemon: it ends, and says why."""
+    """A server refuses who has not said that it can give a second factor."""
     account = Account("calve", PASSWORD, "caching_sha2_password", True)
     primary, calve = make_login(account, dialect="mysql-8.4", plugin="caching_sha2_password")
     primary.mfa = True
     result = calve.run("run", until="current")
     assert result.status == 1
-    assert "factor" in result.error, result.error
+    assert "Access denied" in result.error and "second factor" in result.error, result.error
     assert not primary.dumps
 
 
@@ -191,7 +201,8 @@ def test_P11_unknown_plugin(make_login):
     primary, calve = make_login(Account("calve", PASSWORD, "authentication_kerberos_client"))
     result = calve.run("run", until="current")
     assert result.status == 1
-    assert "authentication_kerberos_client" in result.error and "plugin" in result.error
+    assert "authentication plugin" in result.error
+    assert all(0x20 <= ord(c) < 0x7f for c in result.error), result.error
     assert not primary.dumps
 
 
@@ -199,7 +210,8 @@ def test_P11_old_password(make_login):
     """AuthSwitchRequest of one byte: the password's form before MySQL 4.1."""
     primary, calve = make_login(Account("calve", PASSWORD, "mysql_old_password"))
     result = calve.run("run", until="current")
-    assert result.status == 1 and "plugin" in result.error
+    assert result.status == 1 and "authentication plugin" in result.error
+    assert not primary.account.seen  # not even a hash
     assert not primary.dumps
 
 
