@@ -18,6 +18,7 @@
 #include "mysql/binlog_event.h"
 
 #include "mysql/binlog_gtid_tagged.h"
+#include "mysql/binlog_xa_int.h"
 
 #define LOGICAL_CLOCK           2u
 #define LOGICAL_CLOCK_BYTES     17u /* with its code */
@@ -25,7 +26,6 @@
 #define ORIGINAL_COMMIT_FOLLOWS ((uint64_t)1 << 55)
 #define MARIADB_STANDALONE      0x01u
 #define MARIADB_COMMIT_ID       0x02u
-#define MARIADB_XA              0xc0u /* PREPARED_XA, COMPLETED_XA */
 #define MARIADB_MULTI_ENGINE    0x01u /* the rest: of the extra flags */
 #define MARIADB_START_ALTER     0x02u
 #define MARIADB_COMMIT_ALTER    0x04u
@@ -271,13 +271,10 @@ static enum err_code read_mariadb_gtid(const struct binlog_event *ev,
     if ((flags & MARIADB_COMMIT_ID) != 0) {
         bytes_skip(&in, 8);
     }
-    if ((flags & MARIADB_XA) != 0) {
-        bytes_skip(&in, 4);
-        uint8_t gtrid_bytes = bytes_u8(&in);
-        uint8_t bqual_bytes = bytes_u8(&in);
-
-        bytes_skip(&in, (size_t)gtrid_bytes + bqual_bytes);
+    if (bytes_failed(&in)) {
+        return err_set(e, ERR_CORRUPT, "a GTID event of %zu bytes is cut short", ev->body.len);
     }
+    ERR_TRY(binlog_xa_read_gtid(&in, flags, out, e));
     read_mariadb_extra(&in, out);
     if (bytes_failed(&in)) {
         return err_set(e, ERR_CORRUPT, "a GTID event of %zu bytes is cut short", ev->body.len);

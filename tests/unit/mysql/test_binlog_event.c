@@ -1,5 +1,6 @@
 #include "mysql/binlog_event.h"
 
+#include "mysql/xid.h"
 #include "test.h"
 
 static struct span unhex(const char *hex, uint8_t *bytes, size_t room)
@@ -391,12 +392,15 @@ TEST(test_binlog_event__reads_mariadb_gtids)
         const char *body;
         size_t needed;
         bool standalone;
+        const char *xid; /* NULL: none */
+        bool prepared;
     } cases[] = {
-        {"0100000000000000 00000000 0c 000000000000", 13, false},
-        {"0100000000000000 00000000 29 000000000000", 13, true},
-        {"0100000000000000 00000000 02 0500000000000000", 21, false},
-        {"0100000000000000 00000000 40 01000000 01 00 78", 20, false},
-        {"0100000000000000 00000000 82 0500000000000000 01000000 01 01 78 79", 29, false},
+        {"0100000000000000 00000000 0c 000000000000", 13, false, NULL, false},
+        {"0100000000000000 00000000 29 000000000000", 13, true, NULL, false},
+        {"0100000000000000 00000000 02 0500000000000000", 21, false, NULL, false},
+        {"0100000000000000 00000000 40 01000000 01 00 78", 20, false, "X'78',X'',1", true},
+        {"0100000000000000 00000000 82 0500000000000000 07000000 01 01 78 79", 29, false,
+         "X'78',X'79',7", false},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -409,6 +413,14 @@ TEST(test_binlog_event__reads_mariadb_gtids)
         gtid_print(&t.gtid, text, sizeof text);
         assert_string_equal(text, "0-12-1");
         assert_int_equal(t.standalone, cases[i].standalone);
+        assert_int_equal(t.xa_prepared, cases[i].prepared);
+        assert_int_equal(t.xa_completed, cases[i].xid != NULL && !cases[i].prepared);
+        if (cases[i].xid != NULL) {
+            char xid[XID_TEXT_BYTES];
+
+            xid_print(&t.xid, xid);
+            assert_string_equal(xid, cases[i].xid);
+        }
         for (size_t len = 0; len < cases[i].needed; len++) {
             assert_int_equal(read_gtid(BINLOG_EVENT_MARIADB_GTID, span_of(bytes, len), &t),
                              ERR_CORRUPT);
