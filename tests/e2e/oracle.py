@@ -102,10 +102,22 @@ def b64(data):
     return '"' + base64.b64encode(data).decode() + '"'
 
 
+_LABEL_ESCAPES = {"\\0": "\0", "\\n": "\n", "\\r": "\r", "\\t": "\t", "\\Z": "\x1a"}
+
+
 def _labels(column_type):
     """The labels of enum('a','b') or set(…)."""
     inside = column_type[column_type.index("(") + 1:column_type.rindex(")")]
-    return [m.replace("''", "'") for m in re.findall(r"'((?:[^']|'')*)'", inside)]
+    found = re.findall(r"'((?:[^'\\]|''|\\.)*)'", inside, re.S)
+    return [re.sub(r"''|\\.", lambda m: _LABEL_ESCAPES.get(m[0], m[0][1]), label, flags=re.S) for label in found]
+
+
+def _name(text):
+    return "`" + text.replace("`", "``") + "`"
+
+
+def _literal(text):
+    return f"_utf8mb4 X'{text.encode().hex()}'"
 
 
 def _set_json(column, text):
@@ -157,7 +169,7 @@ def value_json(column, text):
 
 def select_expression(column):
     """How to select a column so that nothing of its value is lost in the text protocol."""
-    name = "`" + column["column_name"].replace("`", "``") + "`"
+    name = _name(column["column_name"])
     kind = column["data_type"]
     if kind in FLOATS:
         return f"CAST({name} AS DOUBLE)"
@@ -171,9 +183,10 @@ def select_expression(column):
 class Oracle:
     """Payloads of a server's tables."""
 
-    def __init__(self, server):
+    def __init__(self, server, without_generated=False):
         import pymysql  # pylint: disable=import-outside-toplevel
 
+        self.without_generated = without_generated
         self.connection = server.connect(conv={}, cursorclass=pymysql.cursors.SSCursor)
         self._run("SET time_zone='+00:00', sql_mode=''")
 
@@ -183,9 +196,11 @@ class Oracle:
             return list(cursor.fetchall())
 
     def columns(self, schema, table):
+        without = " AND extra NOT LIKE '%% GENERATED%%'" if self.without_generated else ""
         rows = self._run(
             "SELECT column_name, data_type, column_type FROM information_schema.columns"
-            f" WHERE table_schema='{schema}' AND table_name='{table}' ORDER BY ordinal_position")
+            f" WHERE table_schema = {_literal(schema)} AND table_name = {_literal(table)}{without}"
+            " ORDER BY ordinal_position")
         assert rows, f"no table {schema}.{table}"
         return [{"column_name": n, "data_type": d.lower(), "column_type": c.lower() if d.lower()
                  not in ("enum", "set") else c} for n, d, c in rows]
@@ -197,7 +212,7 @@ class Oracle:
         expressions = ", ".join(select_expression(c) for c in columns)
         found = []
         with self.connection.cursor() as cursor:
-            cursor.execute(f"SELECT {expressions} FROM `{schema}`.`{table}` WHERE {where}"
+            cursor.execute(f"SELECT {expressions} FROM {_name(schema)}.{_name(table)} WHERE {where}"
                            + (f" ORDER BY {order}" if order else ""))
             for row in cursor:
                 values = (k + value_json(c, v) for k, c, v in zip(keys, columns, row))

@@ -239,7 +239,8 @@ class TableMap:
             numbers = [c for c in self.columns if c.type in NUMERIC]
             for c, bit in zip(numbers, high_bits(self.pairs[1], len(numbers))):
                 c.unsigned = bit and c.type != 13
-        texts = [c for c in self.columns if c.textual or (self.mariadb and c.type == 255)]
+        # MariaDB counts its geometries among the texts, MySQL 9.7 its vectors.
+        texts = [c for c in self.columns if c.textual or c.type == (255 if self.mariadb else 242)]
         self._charsets(2, 3, texts)
         members = [c for c in self.columns if c.type in (247, 248)]
         self._charsets(10, 11, members)
@@ -270,7 +271,8 @@ class TableMap:
             for c in columns:
                 c.collation = data.lenenc()
             if data.left:
-                raise Malformed("collations are left over")
+                raise Malformed(f"{self.name}: collations {data.rest()!r} are left over of"
+                                f" {[(c.index, c.type) for c in columns]}")
 
 
 # ---- what else is known of a table -------------------------------------------------------------
@@ -524,7 +526,7 @@ def _inet6(raw):
         if count > best:
             best_start, best = start, count
     parts = [f"{w:x}" for w in shown]
-    if best > 1:
+    if best > 0:  # a single zero too
         text = ":".join(parts[:best_start]) + "::" + ":".join(parts[best_start + best:])
     else:
         text = ":".join(parts)
