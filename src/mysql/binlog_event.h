@@ -48,6 +48,7 @@ enum binlog_event_type {
     BINLOG_EVENT_MARIADB_START_ENCRYPTION = 164,
     BINLOG_EVENT_MARIADB_QUERY_COMPRESSED = 165, /* up to 171: handed out as what they stand for */
     BINLOG_EVENT_MARIADB_DELETE_ROWS_COMPRESSED = 171,
+    BINLOG_EVENT_MARIADB_PARTIAL_ROW_DATA = 172, /* handed out as the event that it is a part of */
 };
 
 #define BINLOG_FLAG_IN_USE     0x0001u
@@ -58,7 +59,7 @@ struct binlog_event_header {
     uint32_t timestamp_s; /* seconds since the epoch, UTC; 0 in artificial events */
     uint8_t type;         /* a wire value: may be none of enum binlog_event_type */
     uint32_t server_id;
-    uint32_t event_bytes; /* header + body + checksum */
+    uint32_t event_bytes; /* header + body + checksum, as the log has them */
     uint32_t log_pos;     /* file offset after this event, mod 2^32; 0 when not known */
     uint16_t flags;
 };
@@ -66,8 +67,8 @@ struct binlog_event_header {
 /* One event as a stream hands it out. */
 struct binlog_event {
     struct binlog_event_header header;
-    uint8_t logged_type;        /* header.type, but of a compressed event: as the log has it */
-    struct span body;           /* after the header, without checksum; valid until the next event */
+    uint8_t logged_type; /* header.type, but of a compressed or cut event: as the log has it */
+    struct span body;    /* after the header, without checksum; valid until the next event */
     struct binlog_position end; /* where the event ends; inside a payload: where the payload ends */
     bool in_payload;
 };

@@ -13,6 +13,7 @@
 
 #include "codec/crc32.h"
 #include "mysql/binlog_compressed.h"
+#include "mysql/binlog_fragments.h"
 #include "mysql/binlog_payload.h"
 #include "mysql/binlog_stream_int.h"
 #include "mysql/binlog_type.h"
@@ -34,6 +35,7 @@ struct binlog_stream {
     size_t at_file_bytes;      /* length of at.file */
     uint64_t skip_until;       /* 0: nothing is skipped */
     struct binlog_payload payload;
+    struct binlog_fragments fragments;
     struct buf plain; /* the body of the last event that was compressed by itself */
 };
 
@@ -71,6 +73,7 @@ void binlog_stream_close(struct binlog_stream *s)
             s->source.close(s->source.ctx);
         }
         binlog_payload_deinit(&s->payload);
+        binlog_fragments_deinit(&s->fragments);
         buf_deinit(&s->plain);
         free(s);
     }
@@ -356,17 +359,66 @@ static void tell_end(const struct binlog_stream *s, struct binlog_position *out)
     out->offset = s->at.offset;
 }
 
-/* A compressed event becomes the plain one that it stands for. */
-static enum err_code unpack(struct binlog_stream *s, struct binlog_event *out, struct err *e)
+/* A piece of a rows event; the last one becomes the whole. */
+static enum err_code join(struct binlog_stream *s, struct binlog_event *out, bool *wanted,
+                          struct err *e)
+{
+    struct span event;
+    struct bytes_reader in;
+    struct binlog_event_header header;
+
+    ERR_TRY(binlog_fragments_add(&s->fragments, out->body, &event, e));
+    if (event.len == 0) {
+        *wanted = false;
+        return ERR_OK;
+    }
+    bytes_reader_init(&in, event);
+    ERR_TRY(binlog_event_read_header(&in, &header, e));
+    bool is_rows =
+        binlog_event_is_rows(header.type) ||
+        (binlog_compressed_is(header.type) && header.type != BINLOG_EVENT_MARIADB_QUERY_COMPRESSED);
+
+    if (!is_rows || header.event_bytes != event.len) {
+        return err_set(e, ERR_CORRUPT, "pieces of %zu bytes make up a %s event that has %u",
+                       event.len, binlog_event_type_name(header.type), header.event_bytes);
+    }
+    /* Each piece has its own checksum; whether the whole was given one before is not documented. */
+    bool has_crc = s->checksum == BINLOG_CHECKSUM_CRC32 && bytes_left(&in) >= CRC_BYTES &&
+                   crc_matches(event, false);
+
+    out->header.type = header.type;
+    out->body = bytes_span(&in, bytes_left(&in) - (has_crc ? CRC_BYTES : 0));
+    return ERR_OK;
+}
+
+/* What the log has becomes what it stands for. */
+static enum err_code unpack(struct binlog_stream *s, struct binlog_event *out, bool *wanted,
+                            struct err *e)
 {
     out->logged_type = out->header.type;
+    if (out->header.type == BINLOG_EVENT_MARIADB_PARTIAL_ROW_DATA) {
+        ERR_TRY(join(s, out, wanted, e));
+    }
     if (!binlog_compressed_is(out->header.type)) {
         return ERR_OK;
     }
+    uint8_t packed_type = out->header.type;
+
     buf_shrink(&s->plain, PLAIN_KEEP_BYTES);
-    ERR_TRY(binlog_compressed_unpack(out->logged_type, out->body, &s->plain, &out->header.type, e));
+    ERR_TRY(binlog_compressed_unpack(packed_type, out->body, &s->plain, &out->header.type, e));
     out->body = buf_span(&s->plain);
     return ERR_OK;
+}
+
+/* Nothing but a heartbeat may come between the pieces of an event. */
+static enum err_code check_pieces(const struct binlog_event_header *h, struct err *e)
+{
+    bool fits = h->type == BINLOG_EVENT_MARIADB_PARTIAL_ROW_DATA ||
+                h->type == BINLOG_EVENT_HEARTBEAT || h->type == BINLOG_EVENT_HEARTBEAT_V2;
+
+    return fits ? ERR_OK
+                : err_set(e, ERR_CORRUPT, "a %s event between the pieces of a rows event",
+                          binlog_event_type_name(h->type));
 }
 
 static enum err_code next_inner(struct binlog_stream *s, struct binlog_event *out, bool *wanted,
@@ -385,7 +437,7 @@ static enum err_code next_inner(struct binlog_stream *s, struct binlog_event *ou
     tell_end(s, &out->end);
     out->in_payload = true;
     ERR_TRY(check_type(s, &out->header, s->at.offset, wanted, e));
-    return *wanted ? unpack(s, out, e) : ERR_OK;
+    return *wanted ? unpack(s, out, wanted, e) : ERR_OK;
 }
 
 static enum err_code next_outer(struct binlog_stream *s, struct binlog_event *out, bool *wanted,
@@ -404,6 +456,9 @@ static enum err_code next_outer(struct binlog_stream *s, struct binlog_event *ou
                        out->header.event_bytes, event.len);
     }
     ERR_TRY(open_event(s, &out->header, event, &out->body, e));
+    if (binlog_fragments_open(&s->fragments)) {
+        ERR_TRY(check_pieces(&out->header, e));
+    }
     ERR_TRY(move_position(s, &out->header, out->body, e));
     ERR_TRY(check_type(s, &out->header, s->at.offset - event.len, wanted, e));
     if (s->skip_until != 0) {
@@ -415,7 +470,7 @@ static enum err_code next_outer(struct binlog_stream *s, struct binlog_event *ou
     }
     tell_end(s, &out->end);
     out->in_payload = false;
-    return *wanted ? unpack(s, out, e) : ERR_OK;
+    return *wanted ? unpack(s, out, wanted, e) : ERR_OK;
 }
 
 enum err_code binlog_stream_next(struct binlog_stream *s, struct binlog_event *out, struct err *e)
@@ -434,6 +489,9 @@ enum err_code binlog_stream_next(struct binlog_stream *s, struct binlog_event *o
         }
         if (atomic_load(&s->interrupted)) {
             return err_set(e, ERR_CANCELLED, "interrupted");
+        }
+        if (rc == ERR_NOT_FOUND && binlog_fragments_open(&s->fragments)) {
+            rc = err_set(e, ERR_CORRUPT, "the file ends between the pieces of a rows event");
         }
         if (rc == ERR_CORRUPT || rc == ERR_LIMIT) {
             err_wrap(e, "binlog after %s:%llu", s->at.file, (unsigned long long)s->at.offset);

@@ -5,8 +5,9 @@
  * corrects it, modulo 2^32), unpacks transaction payloads and hands out what is inside them, and
  * ends on any event it does not know that is not flagged ignorable. Artificial events and
  * heartbeats are handed out too: they carry a position. A TRANSACTION_PAYLOAD is not handed out
- * itself, only what is inside; MariaDB's compressed events are handed out as the plain ones. A
- * statement's context (INTVAR, RAND, USER_VAR) is passed over: its QUERY follows.
+ * itself, only what is inside; MariaDB's compressed events are handed out as the plain ones, and
+ * pieces of a rows event as the whole, where the last of them ends. A statement's context (INTVAR,
+ * RAND, USER_VAR) is passed over: its QUERY follows.
  *
  * Thread: one, except binlog_stream_interrupt().
  */

@@ -68,7 +68,7 @@ const struct binlog_type binlog_types[256] = {
     [169] = {"WRITE_ROWS_COMPRESSED", OUT},
     [170] = {"UPDATE_ROWS_COMPRESSED", OUT},
     [BINLOG_EVENT_MARIADB_DELETE_ROWS_COMPRESSED] = {"DELETE_ROWS_COMPRESSED", OUT},
-    [172] = {"PARTIAL_ROW_DATA", "raise binlog_row_event_fragment_threshold on the source", STOPS},
+    [BINLOG_EVENT_MARIADB_PARTIAL_ROW_DATA] = {"PARTIAL_ROW_DATA", OUT},
 };
 
 const char *binlog_event_type_name(uint8_t type)

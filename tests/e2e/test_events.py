@@ -1,7 +1,10 @@
 """Events that servers write only when they are told to: every row arrives, whatever wraps it."""
 
 import json
+import pathlib
+import struct
 import uuid
+import zlib
 
 import pytest
 
@@ -63,12 +66,15 @@ def test_tagged_gtids(make_source, make_calve, make_oracle):
 # ---- compressed events of MariaDB --------------------------------------------------------------
 
 
-def events_of(calve, source, file):
-    """What `inspect binlog` says about one of the server's files."""
-    folder = source.value("SELECT @@datadir")
-    result = calve.plain("inspect", "binlog", f"{folder}{file}", "--json", timeout=120)
+def inspect(calve, path, *flags):
+    """What `inspect binlog` says about a file."""
+    result = calve.plain("inspect", "binlog", path, "--json", *flags, timeout=120)
     assert result.status == 0, result
     return [json.loads(line) for line in result.out.splitlines()]
+
+
+def binlog_path(source, file=None):
+    return pathlib.Path(source.value("SELECT @@datadir"), file or source.position()[0])
 
 
 @pytest.mark.parametrize("flavor", ["mariadb-10.11", "mariadb-11.8"])
@@ -80,7 +86,7 @@ def test_compressed_events(flavor, make_source, make_calve, make_oracle):
     calve = make_calve(source)
     calve.catch_up()
     source.sql("FLUSH BINARY LOGS")
-    start = source.position()[0]
+    start = binlog_path(source)
     source.sql("INSERT INTO t VALUES (1, 'one'), (2, NULL), (3, REPEAT('three ', 1000))",
                "INSERT INTO t SELECT seq, REPEAT(CHAR(65 + seq % 26), seq) FROM seq_100_to_900",
                "UPDATE t SET v = CONCAT(v, v) WHERE id % 2 = 0", "DELETE FROM t WHERE id % 7 = 0",
@@ -95,10 +101,63 @@ def test_compressed_events(flavor, make_source, make_calve, make_oracle):
     calve.catch_up()
     oracle = make_oracle(source)
     check(calve, source, oracle, ("t", "wide"))
-    types = {e["type_code"] for e in events_of(calve, source, start)}
+    types = {e["type_code"] for e in inspect(calve, start)}
     assert {165, 166, 167, 168} <= types, types
 
     # A statement is seen through its compression.
     source.sql("SET SESSION binlog_format = 'STATEMENT'", "INSERT INTO t VALUES (2000, 'logged as a statement')")
     result = calve.run("run", until="current")
     assert result.status != 0 and "binlog_format=ROW" in result.error, result
+
+
+# ---- rows events in pieces ---------------------------------------------------------------------
+
+ROWS_V1 = range(23, 26)
+ROWS_COMPRESSED_V1 = range(166, 169)
+
+
+def cut_rows_events(data, piece):
+    """A binlog file as MariaDB 12.3 would write it, with its rows events in pieces; and how many there are."""
+    out, at, pieces = bytearray(data[:4]), 4, 0
+    while at < len(data):
+        header = data[at:at + 19]
+        length = struct.unpack_from("<I", header, 9)[0]
+        event = data[at:at + length]
+        at += length
+        if header[4] not in (*ROWS_V1, *ROWS_COMPRESSED_V1):
+            out += event
+            continue
+        whole = header[:9] + struct.pack("<I", length - 4) + event[13:-4]  # without its checksum
+        total = -(-len(whole) // piece)
+        for i in range(total):
+            body = struct.pack("<IIB", total, i + 1, i == 0)
+            body += struct.pack("<Q", len(whole)) if i == 0 else b""
+            body += whole[i * piece:(i + 1) * piece]
+            made = header[:4] + b"\xac" + header[5:9] + struct.pack("<I", 19 + len(body) + 4) + header[13:] + body
+            out += made + struct.pack("<I", zlib.crc32(made))
+        pieces += total
+    return bytes(out), pieces
+
+
+@pytest.mark.parametrize("compress", ["OFF", "ON"])
+def test_rows_events_in_pieces(compress, make_source, make_calve, tmp_path):
+    """No server of ours writes them: events that one wrote whole, cut by hand, have the same rows."""
+    source = make_source("mariadb-11.8", log_bin_compress=compress, log_bin_compress_min_len=10)
+    calve = make_calve(source)
+    source.sql(TABLE, "FLUSH BINARY LOGS", "INSERT INTO t SELECT seq, REPEAT('ab', seq) FROM seq_1_to_500",
+               "UPDATE t SET v = CONCAT(v, 'x') WHERE id % 3 = 0", "DELETE FROM t WHERE id % 5 = 0")
+    path = binlog_path(source)
+    source.sql("FLUSH BINARY LOGS")
+
+    def rows(shown):
+        return [e for e in shown if "change" in e]
+
+    whole = rows(inspect(calve, path, "--rows"))
+    assert len(whole) == 500 + 500 // 3 + 500 // 5
+    for piece in (50, 1000, 1 << 20):
+        made = tmp_path / f"pieces-{piece}"
+        content, pieces = cut_rows_events(path.read_bytes(), piece)
+        made.write_bytes(content)
+        shown = inspect(calve, made, "--rows")
+        assert rows(shown) == whole
+        assert 172 in {e.get("type_code") for e in shown} and (pieces > 20 or piece > 1000)

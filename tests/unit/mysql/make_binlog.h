@@ -101,4 +101,17 @@ static inline void make_compressed(struct buf *out, struct span in, uint32_t say
     }
 }
 
+/* The body of one piece of a rows event that a MariaDB 12.3 cut. */
+static inline void make_piece(struct buf *out, uint32_t total, uint32_t number,
+                              uint64_t event_bytes, struct span piece)
+{
+    buf_u32le(out, total);
+    buf_u32le(out, number);
+    buf_u8(out, number == 1 ? 1 : 0);
+    if (number == 1) {
+        buf_u64le(out, event_bytes);
+    }
+    buf_append_span(out, piece);
+}
+
 #endif

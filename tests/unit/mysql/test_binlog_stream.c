@@ -210,7 +210,6 @@ TEST(test_binlog_stream__stops_at_types_it_cannot_read)
         {100, 0, ERR_UNSUPPORTED, "event type 100 (unknown)"},
         {164, 0, ERR_UNSUPPORTED, "the file is encrypted"},
         {164, BINLOG_FLAG_IGNORABLE, ERR_UNSUPPORTED, "the file is encrypted"},
-        {172, 0, ERR_UNSUPPORTED, "PARTIAL_ROW_DATA"},
         {200, 0, ERR_UNSUPPORTED, "event type 200 (unknown)"},
         {20, 0, ERR_UNSUPPORTED, "PRE_GA_WRITE_ROWS"},
         {0, 0, ERR_UNSUPPORTED, "event type 0"},
