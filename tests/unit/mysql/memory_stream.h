@@ -68,8 +68,10 @@ static inline void close_packets(void *ctx)
     ((struct packets *)ctx)->closed = true;
 }
 
-static inline struct binlog_stream *open_packets(struct packets *p, const char *file,
-                                                 uint64_t offset)
+/* checksum: as the client asked for, up to the first format description. */
+static inline struct binlog_stream *open_packets_checksum(struct packets *p, const char *file,
+                                                          uint64_t offset,
+                                                          enum binlog_checksum checksum)
 {
     struct binlog_source source = {
         .next = next_packet, .interrupt = interrupt_packets, .close = close_packets, .ctx = p};
@@ -78,8 +80,14 @@ static inline struct binlog_stream *open_packets(struct packets *p, const char *
     struct err e = {0};
 
     (void)snprintf(at.file, sizeof at.file, "%s", file);
-    assert_ok(binlog_stream_new(&source, &at, BINLOG_CHECKSUM_CRC32, &s, &e), &e);
+    assert_ok(binlog_stream_new(&source, &at, checksum, &s, &e), &e);
     return s;
+}
+
+static inline struct binlog_stream *open_packets(struct packets *p, const char *file,
+                                                 uint64_t offset)
+{
+    return open_packets_checksum(p, file, offset, BINLOG_CHECKSUM_CRC32);
 }
 
 static inline void close_stream(struct binlog_stream *s, struct packets *p)
@@ -108,5 +116,30 @@ static inline void expect_failure(struct binlog_stream *s, enum err_code want)
 
     assert_err(binlog_stream_next(s, &ev, &e), want, &e);
 }
+
+static inline void put_rotate(struct packets *p, const char *file, uint64_t offset, uint16_t flags,
+                              bool crc)
+{
+    struct buf body = {0};
+
+    buf_u64le(&body, offset);
+    buf_append_str(&body, file);
+    make_event(&p->bytes, (struct made_event){.type = BINLOG_EVENT_ROTATE,
+                                              .flags = flags,
+                                              .log_pos = flags == 0 ? 999 : 0,
+                                              .body = buf_span(&body),
+                                              .crc = crc});
+    buf_deinit(&body);
+}
+
+static inline void put_at(struct packets *p, uint8_t type, uint32_t log_pos, bool crc)
+{
+    make_event(&p->bytes, (struct made_event){.type = type,
+                                              .log_pos = log_pos,
+                                              .body = span_str("\1\2\3\4\5\6\7\10"),
+                                              .crc = crc});
+}
+
+#define XID_BYTES 31u /* with checksum */
 
 #endif

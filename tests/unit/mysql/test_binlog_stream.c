@@ -292,8 +292,9 @@ static void put_inner(struct buf *out, size_t row_bytes)
     buf_deinit(&row);
 }
 
-static void put_payload(struct buf *out, uint8_t compression, struct span payload, uint64_t says,
-                        bool crc)
+/* hint: the uncompressed size, which is not to be trusted. */
+static void put_payload_hint(struct buf *out, uint8_t compression, struct span payload,
+                             uint64_t says, bool crc, uint64_t hint)
 {
     struct buf body = {0};
     struct buf value = {0};
@@ -303,7 +304,7 @@ static void put_payload(struct buf *out, uint8_t compression, struct span payloa
     buf_lenenc(&body, value.len);
     buf_append_span(&body, buf_span(&value));
     buf_reset(&value);
-    buf_lenenc(&value, UINT64_MAX); /* the uncompressed size is not to be trusted */
+    buf_lenenc(&value, hint);
     buf_lenenc(&body, 3);
     buf_lenenc(&body, value.len);
     buf_append_span(&body, buf_span(&value));
@@ -318,6 +319,12 @@ static void put_payload(struct buf *out, uint8_t compression, struct span payloa
     add(out, BINLOG_EVENT_TRANSACTION_PAYLOAD, buf_span(&body), crc);
     buf_deinit(&value);
     buf_deinit(&body);
+}
+
+static void put_payload(struct buf *out, uint8_t compression, struct span payload, uint64_t says,
+                        bool crc)
+{
+    put_payload_hint(out, compression, payload, says, crc, UINT64_MAX);
 }
 
 /* Compresses `in` as several frames of at most piece bytes. */
@@ -399,6 +406,31 @@ TEST(test_binlog_stream__unpacks_transaction_payloads)
     }
 }
 
+TEST(test_binlog_stream__a_payload_is_as_large_as_it_is)
+{
+    static const uint64_t hints[] = {0, 1, 145, 146, 147, (uint64_t)1 << 40, UINT64_MAX};
+    struct buf inner = {0};
+    struct buf packed = {0};
+
+    put_inner(&inner, 50);
+    put_frames(&packed, buf_span(&inner), 1000);
+    for (size_t i = 0; i < 2 * sizeof hints / sizeof hints[0]; i++) {
+        struct span payload = i % 2 == 0 ? buf_span(&packed) : buf_span(&inner);
+        struct buf file = {0};
+        unsigned events;
+        struct err e = {0};
+
+        make_magic(&file);
+        make_format(&file, 1, 0, 0);
+        put_payload_hint(&file, i % 2 == 0 ? 0 : 255, payload, payload.len, true, hints[i / 2]);
+        assert_err(read_all(buf_span(&file), &events, &e), ERR_NOT_FOUND, &e);
+        assert_u64_eq(events, 4);
+        buf_deinit(&file);
+    }
+    buf_deinit(&inner);
+    buf_deinit(&packed);
+}
+
 static void expect_payload(uint8_t compression, struct span payload, uint64_t says,
                            enum err_code want)
 {
@@ -471,268 +503,6 @@ TEST(test_binlog_stream__inner_events_follow_the_same_rules)
 }
 
 /* ---- a stream from a server ---- */
-
-static void put_rotate(struct packets *p, const char *file, uint64_t offset, uint16_t flags,
-                       bool crc)
-{
-    struct buf body = {0};
-
-    buf_u64le(&body, offset);
-    buf_append_str(&body, file);
-    make_event(&p->bytes, (struct made_event){.type = BINLOG_EVENT_ROTATE,
-                                              .flags = flags,
-                                              .log_pos = flags == 0 ? 999 : 0,
-                                              .body = buf_span(&body),
-                                              .crc = crc});
-    buf_deinit(&body);
-}
-
-static void put_at(struct packets *p, uint8_t type, uint32_t log_pos, bool crc)
-{
-    make_event(&p->bytes,
-               (struct made_event){.type = type, .log_pos = log_pos, .body = xid(), .crc = crc});
-}
-
-#define XID_BYTES 31u /* with checksum */
-
-TEST(test_binlog_stream__follows_rotations)
-{
-    struct packets p = {0};
-
-    put_rotate(&p, "binlog.000001", 4, BINLOG_FLAG_ARTIFICIAL, true);
-    make_format(&p.bytes, 1, 0, 4 + FORMAT_BYTES);
-    put_at(&p, BINLOG_EVENT_XID, 4 + FORMAT_BYTES + XID_BYTES, true);
-    put_rotate(&p, "binlog.000002", 4, 0, true);
-    put_rotate(&p, "binlog.000002", 4, BINLOG_FLAG_ARTIFICIAL, true);
-    /* The next file has no checksums; the made-up event before its format has those of the file
-     * before. */
-    make_format(&p.bytes, 0, 0, 4 + FORMAT_BYTES);
-    put_at(&p, BINLOG_EVENT_XID, 4 + FORMAT_BYTES + XID_BYTES - 4, false);
-    put_rotate(&p, "binlog.000003", 4, 0, false);
-    put_rotate(&p, "binlog.000003", 4, BINLOG_FLAG_ARTIFICIAL, false);
-    make_format(&p.bytes, 1, 0, 4 + FORMAT_BYTES);
-    put_at(&p, BINLOG_EVENT_XID, 4 + FORMAT_BYTES + XID_BYTES, true);
-
-    struct binlog_stream *s = open_packets(&p, "", 4);
-
-    expect_end(s, BINLOG_EVENT_ROTATE, "binlog.000001", 4);
-    expect_end(s, BINLOG_EVENT_FORMAT_DESCRIPTION, "binlog.000001", 4 + FORMAT_BYTES);
-    expect_end(s, BINLOG_EVENT_XID, "binlog.000001", 4 + FORMAT_BYTES + XID_BYTES);
-    expect_end(s, BINLOG_EVENT_ROTATE, "binlog.000002", 4);
-    expect_end(s, BINLOG_EVENT_ROTATE, "binlog.000002", 4);
-    expect_end(s, BINLOG_EVENT_FORMAT_DESCRIPTION, "binlog.000002", 4 + FORMAT_BYTES);
-    expect_end(s, BINLOG_EVENT_XID, "binlog.000002", 4 + FORMAT_BYTES + XID_BYTES - 4);
-    expect_end(s, BINLOG_EVENT_ROTATE, "binlog.000003", 4);
-    expect_end(s, BINLOG_EVENT_ROTATE, "binlog.000003", 4);
-    expect_end(s, BINLOG_EVENT_FORMAT_DESCRIPTION, "binlog.000003", 4 + FORMAT_BYTES);
-    expect_end(s, BINLOG_EVENT_XID, "binlog.000003", 4 + FORMAT_BYTES + XID_BYTES);
-    expect_failure(s, ERR_IO);
-    close_stream(s, &p);
-}
-
-TEST(test_binlog_stream__counts_what_has_no_log_pos)
-{
-    struct packets p = {0};
-
-    put_rotate(&p, "binlog.000001", 5000, BINLOG_FLAG_ARTIFICIAL, true);
-    make_format(&p.bytes, 1, 0, 0); /* repeated in the middle of a file */
-    put_at(&p, BINLOG_EVENT_XID, 5000 + XID_BYTES, true);
-    put_at(&p, BINLOG_EVENT_XID, 0, true);
-    put_at(&p, BINLOG_EVENT_XID, 0, true);
-    put_at(&p, BINLOG_EVENT_XID, 5000 + 4 * XID_BYTES, true);
-    /* The server left some transactions out. */
-    put_at(&p, BINLOG_EVENT_XID, 7000, true);
-    make_event(&p.bytes, (struct made_event){.type = BINLOG_EVENT_MARIADB_GTID_LIST,
-                                             .flags = BINLOG_FLAG_ARTIFICIAL,
-                                             .log_pos = 1389,
-                                             .body = text("\0\0\0\0"),
-                                             .crc = true});
-    put_at(&p, BINLOG_EVENT_XID, 0, true);
-
-    struct binlog_stream *s = open_packets(&p, "binlog.000001", 5000);
-
-    expect_end(s, BINLOG_EVENT_ROTATE, "binlog.000001", 5000);
-    expect_end(s, BINLOG_EVENT_FORMAT_DESCRIPTION, "binlog.000001", 5000);
-    for (unsigned i = 1; i <= 4; i++) {
-        expect_end(s, BINLOG_EVENT_XID, "binlog.000001", 5000 + i * XID_BYTES);
-    }
-    expect_end(s, BINLOG_EVENT_XID, "binlog.000001", 7000);
-    expect_end(s, BINLOG_EVENT_MARIADB_GTID_LIST, "binlog.000001", 7000);
-    expect_end(s, BINLOG_EVENT_XID, "binlog.000001", 7000 + XID_BYTES);
-    close_stream(s, &p);
-}
-
-/* A server sends decrypted what its files have encrypted. */
-TEST(test_binlog_stream__passes_over_encryption_that_a_server_has_taken_off)
-{
-    struct packets p = {0};
-
-    for (unsigned i = 0; i <= 1; i++) {
-        make_event(&p.bytes, (struct made_event){.type = BINLOG_EVENT_MARIADB_START_ENCRYPTION,
-                                                 .flags = i == 0 ? BINLOG_FLAG_IGNORABLE : 0,
-                                                 .body = text("1234567890abcdefg"),
-                                                 .crc = true});
-    }
-    put_at(&p, BINLOG_EVENT_XID, 0, true);
-    struct binlog_stream *s = open_packets(&p, "binlog.000001", 500);
-
-    expect_end(s, BINLOG_EVENT_XID, "binlog.000001", 500 + 2 * (19 + 17 + 4) + XID_BYTES);
-    close_stream(s, &p);
-}
-
-#define GIB4 ((uint64_t)1 << 32)
-
-TEST(test_binlog_stream__counts_beyond_4_gib)
-{
-    struct packets p = {0};
-    uint64_t start = GIB4 - 40;
-
-    put_at(&p, BINLOG_EVENT_XID, (uint32_t)(start + XID_BYTES), true);
-    put_at(&p, BINLOG_EVENT_XID, (uint32_t)(start + 2 * XID_BYTES), true); /* wrapped */
-    put_at(&p, BINLOG_EVENT_XID, 0, true);
-    put_at(&p, BINLOG_EVENT_XID, 100000, true);
-    put_at(&p, BINLOG_EVENT_XID, 50000, true); /* 4 GiB on, less 50,000 */
-
-    struct binlog_stream *s = open_packets(&p, "binlog.000001", start);
-
-    expect_end(s, BINLOG_EVENT_XID, "binlog.000001", start + XID_BYTES);
-    expect_end(s, BINLOG_EVENT_XID, "binlog.000001", start + 2 * XID_BYTES);
-    expect_end(s, BINLOG_EVENT_XID, "binlog.000001", start + 3 * XID_BYTES);
-    expect_end(s, BINLOG_EVENT_XID, "binlog.000001", GIB4 + 100000);
-    expect_end(s, BINLOG_EVENT_XID, "binlog.000001", 2 * GIB4 + 50000);
-    close_stream(s, &p);
-}
-
-TEST(test_binlog_stream__skips_to_a_place_beyond_4_gib)
-{
-    for (int inside = 0; inside <= 1; inside++) {
-        struct packets p = {0};
-        uint64_t wanted = 4 + FORMAT_BYTES + 3 * XID_BYTES;
-
-        put_rotate(&p, "binlog.000001", 4, BINLOG_FLAG_ARTIFICIAL, true);
-        make_format(&p.bytes, 1, 0, 4 + FORMAT_BYTES);
-        for (int i = 0; i < 5; i++) {
-            put_at(&p, BINLOG_EVENT_XID, 0, true);
-        }
-        struct binlog_stream *s = open_packets(&p, "binlog.000001", 4);
-
-        binlog_stream_skip_until(s, inside ? wanted + 1 : wanted);
-        expect_end(s, BINLOG_EVENT_ROTATE, "binlog.000001", 4);
-        expect_end(s, BINLOG_EVENT_FORMAT_DESCRIPTION, "binlog.000001", 4 + FORMAT_BYTES);
-        if (inside) {
-            expect_failure(s, ERR_SOURCE);
-        } else {
-            expect_end(s, BINLOG_EVENT_XID, "binlog.000001", wanted + XID_BYTES);
-            expect_end(s, BINLOG_EVENT_XID, "binlog.000001", wanted + 2 * XID_BYTES);
-        }
-        close_stream(s, &p);
-    }
-}
-
-TEST(test_binlog_stream__the_next_file_ends_skipping)
-{
-    struct packets p = {0};
-
-    put_rotate(&p, "binlog.000001", 4, BINLOG_FLAG_ARTIFICIAL, true);
-    make_format(&p.bytes, 1, 0, 4 + FORMAT_BYTES);
-    put_at(&p, BINLOG_EVENT_XID, 0, true);
-    put_rotate(&p, "binlog.000002", 4, 0, true);
-    put_at(&p, BINLOG_EVENT_XID, 0, true);
-    struct binlog_stream *s = open_packets(&p, "binlog.000001", 4);
-
-    binlog_stream_skip_until(s, GIB4 + 5);
-    expect_end(s, BINLOG_EVENT_ROTATE, "binlog.000001", 4);
-    expect_end(s, BINLOG_EVENT_FORMAT_DESCRIPTION, "binlog.000001", 4 + FORMAT_BYTES);
-    expect_end(s, BINLOG_EVENT_ROTATE, "binlog.000002", 4);
-    expect_end(s, BINLOG_EVENT_XID, "binlog.000002", 4 + XID_BYTES);
-    close_stream(s, &p);
-}
-
-static void put_heartbeat(struct packets *p, uint8_t type, uint32_t log_pos, struct span body)
-{
-    make_event(&p->bytes,
-               (struct made_event){.type = type, .log_pos = log_pos, .body = body, .crc = true});
-}
-
-TEST(test_binlog_stream__heartbeats_move_the_position)
-{
-    struct packets p = {0};
-    struct buf body = {0};
-
-    put_heartbeat(&p, BINLOG_EVENT_HEARTBEAT, 700, text("binlog.000001"));
-    put_heartbeat(&p, BINLOG_EVENT_HEARTBEAT, 300, text("binlog.000001")); /* wrapped */
-    buf_u64le(&body, 3 * GIB4 + 9);
-    buf_append_str(&body, "binlog.000001");
-    put_heartbeat(&p, BINLOG_EVENT_HEARTBEAT, 0, buf_span(&body));
-    buf_reset(&body);
-    buf_append(&body, "\1\15binlog.000002\2\11\xfe\0\0\0\0\5\0\0\0", 2 + 13 + 2 + 9);
-    put_heartbeat(&p, BINLOG_EVENT_HEARTBEAT_V2, 0, buf_span(&body));
-    buf_u8(&body, 0);
-    put_heartbeat(&p, BINLOG_EVENT_HEARTBEAT_V2, 0, buf_span(&body));
-    put_at(&p, BINLOG_EVENT_XID, 0, true);
-    put_heartbeat(&p, BINLOG_EVENT_HEARTBEAT, 800, text("binlog.000003"));
-    struct binlog_stream *s = open_packets(&p, "binlog.000001", 500);
-
-    expect_end(s, BINLOG_EVENT_HEARTBEAT, "binlog.000001", 700);
-    expect_end(s, BINLOG_EVENT_HEARTBEAT, "binlog.000001", GIB4 + 300);
-    expect_end(s, BINLOG_EVENT_HEARTBEAT, "binlog.000001", 3 * GIB4 + 9);
-    expect_end(s, BINLOG_EVENT_HEARTBEAT_V2, "binlog.000002", 5 * GIB4);
-    expect_end(s, BINLOG_EVENT_HEARTBEAT_V2, "binlog.000002", 5 * GIB4);
-    expect_end(s, BINLOG_EVENT_XID, "binlog.000002", 5 * GIB4 + XID_BYTES);
-    expect_end(s, BINLOG_EVENT_HEARTBEAT, "binlog.000003", 800);
-    buf_deinit(&body);
-    close_stream(s, &p);
-}
-
-TEST(test_binlog_stream__rejects_heartbeats_and_rotations_that_name_no_position)
-{
-    static const struct {
-        uint8_t type;
-        uint32_t log_pos;
-        const char *hex;
-    } cases[] = {
-        {BINLOG_EVENT_ROTATE, 0, "0400000000000000"},
-        {BINLOG_EVENT_ROTATE, 0, "04000000"},
-        {BINLOG_EVENT_ROTATE, 0, "0400000000000000 6100"},
-        {BINLOG_EVENT_ROTATE, 0, "0300000000000000 61"},
-        {BINLOG_EVENT_ROTATE, 0, "0000000000000080 61"},
-        {BINLOG_EVENT_HEARTBEAT, 0, "0300000000000000 61"},
-        {BINLOG_EVENT_HEARTBEAT, 5, ""},
-        {BINLOG_EVENT_HEARTBEAT, 0, "0400000000000000"},
-        {BINLOG_EVENT_HEARTBEAT, 0, "61"},
-        {BINLOG_EVENT_HEARTBEAT_V2, 0, ""},
-        {BINLOG_EVENT_HEARTBEAT_V2, 0, "01 01 61 00"},
-        {BINLOG_EVENT_HEARTBEAT_V2, 0, "02 01 07 00"},
-        {BINLOG_EVENT_HEARTBEAT_V2, 0, "01 01 61 02 01 03 00"},
-        {BINLOG_EVENT_HEARTBEAT_V2, 0, "01 05 61 02 01 07 00"},
-        {BINLOG_EVENT_HEARTBEAT_V2, 0, "01 01 61 02 01 fc 00"},
-    };
-
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct packets p = {0};
-        uint8_t bytes[64];
-        size_t len = test_unhex(cases[i].hex, bytes, sizeof bytes);
-
-        put_heartbeat(&p, cases[i].type, cases[i].log_pos, span_of(bytes, len));
-        struct binlog_stream *s = open_packets(&p, "binlog.000001", 500);
-
-        expect_failure(s, ERR_CORRUPT);
-        close_stream(s, &p);
-    }
-    struct packets p = {0};
-    char name[BINLOG_FILE_BYTES + 1];
-
-    memset(name, 'x', sizeof name);
-    name[BINLOG_FILE_BYTES] = '\0';
-    put_rotate(&p, name, 4, 0, true);
-    name[BINLOG_FILE_BYTES - 1] = '\0';
-    put_rotate(&p, name, 4, 0, true);
-    struct binlog_stream *s = open_packets(&p, "binlog.000001", 500);
-
-    expect_failure(s, ERR_CORRUPT);
-    expect_end(s, BINLOG_EVENT_ROTATE, name, 4);
-    close_stream(s, &p);
-}
 
 TEST(test_binlog_stream__a_packet_must_be_one_event)
 {
@@ -810,17 +580,10 @@ TEST_MAIN(test_case(test_binlog_stream__reads_files_with_and_without_checksums),
           test_case(test_binlog_stream__a_file_starts_with_a_format_it_knows),
           test_case(test_binlog_stream__stops_at_types_it_cannot_read),
           test_case(test_binlog_stream__hands_out_what_others_decide_on),
-          test_case(test_binlog_stream__passes_over_encryption_that_a_server_has_taken_off),
           test_case(test_binlog_stream__unpacks_transaction_payloads),
           test_case(test_binlog_stream__rejects_every_truncation_of_a_payload),
           test_case(test_binlog_stream__inner_events_follow_the_same_rules),
-          test_case(test_binlog_stream__follows_rotations),
-          test_case(test_binlog_stream__counts_what_has_no_log_pos),
-          test_case(test_binlog_stream__counts_beyond_4_gib),
-          test_case(test_binlog_stream__skips_to_a_place_beyond_4_gib),
-          test_case(test_binlog_stream__the_next_file_ends_skipping),
-          test_case(test_binlog_stream__heartbeats_move_the_position),
-          test_case(test_binlog_stream__rejects_heartbeats_and_rotations_that_name_no_position),
+          test_case(test_binlog_stream__a_payload_is_as_large_as_it_is),
           test_case(test_binlog_stream__a_packet_must_be_one_event),
           test_case(test_binlog_stream__a_packet_needs_room_for_its_checksum),
           test_case(test_binlog_stream__can_be_interrupted),
