@@ -31,18 +31,32 @@ MUST_USE enum err_code schema_new(const struct schema_options *options, struct s
                                   struct err *e);
 void schema_free(struct schema *s);
 
-/* Copies def in; a pinned table is never forgotten to make room. */
+/*
+ * Copies def in; a pinned table is never forgotten to make room. The pin stays with the name when
+ * statements rename or drop the table. What is set or forgotten by these is not taken back by
+ * schema_undo.
+ */
 MUST_USE enum err_code schema_set_table(struct schema *s, const struct table_def *def, bool pinned,
                                         struct err *e);
 MUST_USE enum err_code schema_set_database(struct schema *s, const char *database,
                                            const char *charset, struct err *e);
+
+/*
+ * Tells that every table of the database has been set, so that one without a definition is absent;
+ * with NULL, that every database has. What is known to be absent can be made by CREATE ... IF NOT
+ * EXISTS: of all other tables that says nothing. A database that a statement creates is whole.
+ */
+MUST_USE enum err_code schema_set_whole(struct schema *s, const char *database, struct err *e);
+
+/* Temporary tables of all sessions are gone. */
+void schema_server_started(struct schema *s);
 
 /* NULL when it is unknown or absent. Valid until the next schema_apply, _keep, _undo, _set_table.
  */
 const struct table_def *schema_find(const struct schema *s, const char *database,
                                     const char *table);
 
-/* Makes the table unknown. */
+/* Makes the table unknown, and takes its pin away. */
 void schema_forget(struct schema *s, const char *database, const char *table);
 
 enum schema_change_kind {

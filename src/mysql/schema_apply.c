@@ -1,0 +1,396 @@
+/* schema_apply.c - one statement of a log, applied to what is known. */
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "mysql/charset.h"
+#include "mysql/schema_apply_int.h"
+#include "mysql/statement.h"
+
+#define MYSQL_EXPLICIT_TIMESTAMPS   80002u
+#define MARIADB_EXPLICIT_TIMESTAMPS 101000u
+
+/* ---- what the parts share ---- */
+
+enum schema_known schema_known_table(const struct applying *a, struct ddl_table_name name,
+                                     struct schema_definition **definition)
+{
+    const struct schema_entry *entry = schema_entry_find(a->s, 0, name.database, name.table);
+    const struct schema_entry *home = schema_entry_find(a->s, 0, name.database, "");
+
+    *definition = entry == NULL ? NULL : entry->now.definition;
+    if (entry != NULL && entry->now.known != SCHEMA_NOTHING) {
+        return entry->now.known;
+    }
+    return home != NULL && (home->now.whole || home->now.known == SCHEMA_ABSENT) ? SCHEMA_ABSENT
+                                                                                 : SCHEMA_UNKNOWN;
+}
+
+static bool is_whole(const struct schema *s, const char *database)
+{
+    const struct schema_entry *home = schema_entry_find(s, 0, database, "");
+
+    return home != NULL && home->now.whole;
+}
+
+static void end_whole(struct schema *s, const char *database)
+{
+    struct schema_entry *home = schema_entry_find(s, 0, database, "");
+
+    if (home != NULL && home->now.whole) {
+        struct schema_state part = home->now;
+
+        part.whole = false;
+        schema_entry_change(s, home, part);
+    }
+}
+
+enum err_code schema_put_table(struct applying *a, struct ddl_table_name name,
+                               enum schema_known known, struct schema_definition *definition)
+{
+    struct schema *s = a->s;
+    const struct schema_entry *had = schema_entry_find(s, 0, name.database, name.table);
+
+    if (!schema_keeps(s, name.database) && (had == NULL || !had->pinned)) {
+        end_whole(s, name.database);
+        known = SCHEMA_NOTHING;
+        definition = NULL;
+    } else if (known == SCHEMA_ABSENT && is_whole(s, name.database)) {
+        known = SCHEMA_NOTHING;
+    } else if (known == SCHEMA_UNKNOWN && !is_whole(s, name.database)) {
+        known = SCHEMA_NOTHING;
+    }
+    if (had == NULL && known == SCHEMA_NOTHING) {
+        return ERR_OK;
+    }
+    struct schema_entry *entry = schema_entry_make(s, 0, name.database, name.table);
+
+    if (entry == NULL) {
+        return err_nomem(a->e);
+    }
+    schema_entry_change(s, entry, (struct schema_state){known, definition, NULL, false});
+    schema_make_room(s, entry);
+    return ERR_OK;
+}
+
+const char *schema_database_charset(const struct applying *a, const char *database)
+{
+    const struct schema_entry *home = schema_entry_find(a->s, 0, database, "");
+
+    return home == NULL ? NULL : home->now.charset;
+}
+
+const char *schema_server_charset(const struct applying *a)
+{
+    const char *charset =
+        a->query->server_collation == 0 ? NULL : charset_of_collation(a->query->server_collation);
+
+    if (charset == NULL && a->s->default_charset != NULL) {
+        const struct charset *cs = charset_find(a->s->default_charset);
+
+        charset = cs == NULL ? NULL : charset_name(cs);
+    }
+    return charset;
+}
+
+/* The definition stays until the next statement. */
+enum err_code schema_hold(struct applying *a, struct schema_definition *definition)
+{
+    struct schema_held *held = arena_alloc(&a->s->scratch, 1, sizeof *held);
+
+    if (held == NULL) {
+        return arena_fail(&a->s->scratch, a->e, "statement");
+    }
+    definition->refs++;
+    *held = (struct schema_held){a->s->held, definition};
+    a->s->held = held;
+    return ERR_OK;
+}
+
+struct schema_change *schema_emit(struct applying *a, enum schema_change_kind kind,
+                                  struct ddl_table_name name)
+{
+    struct schema_changes *out = a->out;
+    static const char *const nothing = "";
+
+    if (out->count == a->capacity) {
+        uint32_t capacity = a->capacity == 0 ? 4 : a->capacity * 2;
+        struct schema_change *changes = arena_alloc(&a->s->scratch, capacity, sizeof *changes);
+
+        if (changes == NULL) {
+            (void)arena_fail(&a->s->scratch, a->e, "statement");
+            return NULL;
+        }
+        if (out->count > 0) {
+            memcpy(changes, out->changes, out->count * sizeof *changes);
+        }
+        out->changes = changes;
+        a->capacity = capacity;
+    }
+    struct schema_change *change = &out->changes[out->count++];
+
+    *change = (struct schema_change){.kind = kind,
+                                     .database = name.database,
+                                     .table = name.table,
+                                     .new_database = nothing,
+                                     .new_table = nothing};
+    return change;
+}
+
+enum err_code schema_emit_def(struct applying *a, enum schema_change_kind kind,
+                              struct ddl_table_name name, struct schema_definition *definition,
+                              const char *why)
+{
+    struct schema_change *change = schema_emit(a, kind, name);
+
+    if (change == NULL) {
+        return a->e == NULL ? ERR_LIMIT : a->e->code;
+    }
+    change->why = definition == NULL ? why : NULL;
+    if (definition == NULL) {
+        return ERR_OK;
+    }
+    change->def = definition->def;
+    return schema_hold(a, definition);
+}
+
+/* ---- temporary tables ---- */
+
+struct schema_entry *schema_hiding(const struct applying *a, struct ddl_table_name name)
+{
+    struct schema_entry *entry =
+        a->query->thread_id == 0
+            ? NULL
+            : schema_entry_find(a->s, a->query->thread_id, name.database, name.table);
+
+    return entry == NULL || entry->now.known != SCHEMA_PRESENT ? NULL : entry;
+}
+
+/* ---- a statement that cannot be read ---- */
+
+static void make_unknown(struct schema *s, struct schema_entry *entry)
+{
+    struct schema_state state = {.known = SCHEMA_UNKNOWN};
+
+    if (entry->table[0] == '\0') {
+        state = entry->now;
+        state.charset = NULL;
+        state.whole = false;
+    } else if (entry->now.known == SCHEMA_NOTHING) {
+        return;
+    }
+    schema_entry_change(s, entry, state);
+}
+
+struct forgetting {
+    struct schema *s;
+    bool failed;
+};
+
+/* "" as table, and as database, stand for all there are. */
+static void forget_touched(void *ctx, const char *database, const char *table)
+{
+    struct forgetting *f = ctx;
+    struct schema *s = f->s;
+
+    if (table[0] != '\0') {
+        struct schema_entry *entry = schema_entry_make(s, 0, database, table);
+
+        if (entry == NULL) {
+            f->failed = true;
+        } else {
+            schema_entry_change(s, entry, (struct schema_state){.known = SCHEMA_UNKNOWN});
+        }
+        return;
+    }
+    for (uint32_t i = 0; i < s->bucket_count; i++) {
+        for (struct schema_entry *entry = s->buckets[i]; entry != NULL; entry = entry->next) {
+            /* Without regard to case: once too often beats once too seldom. */
+            if (entry->thread == 0 && (database[0] == '\0' || str_ieq(entry->database, database))) {
+                make_unknown(s, entry);
+            }
+        }
+    }
+}
+
+/* What the statement may touch is unknown from here on. */
+static enum err_code forget_all(struct applying *a)
+{
+    struct forgetting f = {a->s, false};
+    bool ansi = (a->query->sql_mode & SQL_MODE_DDL_ANSI_QUOTES) != 0;
+    const struct ddl_statement *st = &a->statement;
+
+    a->out->count = 0;
+    statement_touched(a->query->sql, ansi, a->dialect.database, forget_touched, &f);
+    switch (st->kind) {
+    case DDL_CREATE_DATABASE:
+    case DDL_ALTER_DATABASE:
+    case DDL_DROP_DATABASE:
+        a->s->whole = false;
+        forget_touched(&f, st->table.database == NULL ? "" : st->table.database, "");
+        break;
+    case DDL_CREATE_TABLE:
+    case DDL_CREATE_LIKE:
+        /* What is there already stays as it is; what was absent may be there now. */
+        if (st->table.table != NULL && st->table.table[0] != '\0') {
+            forget_touched(&f, st->table.database, st->table.table);
+        } else {
+            end_whole(a->s, a->dialect.database);
+        }
+        break;
+    case DDL_NONE:
+    case DDL_ALTER_TABLE:
+    case DDL_DROP_TABLES:
+    case DDL_RENAME_TABLES:
+    case DDL_TRUNCATE:
+    case DDL_REPAIR:
+        break;
+    }
+    schema_statement_end(a->s, false);
+    return f.failed ? err_nomem(a->e) : ERR_UNSUPPORTED;
+}
+
+/* ---- text ---- */
+
+/*
+ * The text as UTF-8: characters of some charsets have bytes that look like quotes. Where it cannot
+ * be converted, what can be told from its ASCII decides whether that matters.
+ */
+static enum err_code convert_text(struct applying *a, struct buf *converted, struct span *out)
+{
+    uint16_t collation = a->query->client_collation;
+    const char *name = collation == 0 ? "utf8mb4" : charset_of_collation(collation);
+    const struct charset *cs = name == NULL ? NULL : charset_find(name);
+    struct charset_converter converter;
+
+    *out = a->query->sql;
+    if (charset_is_ascii_text(*out) && (cs == NULL || charset_has_ascii(cs))) {
+        return ERR_OK;
+    }
+    if (cs == NULL) {
+        return err_set(a->e, ERR_UNSUPPORTED,
+                       "the statement cannot be read: its text is in the charset of collation %u, "
+                       "which is not known",
+                       collation);
+    }
+    a->dialect.binary_text = charset_is_binary(cs);
+    if (charset_is_utf8mb(cs) || charset_is_binary(cs)) {
+        return ERR_OK;
+    }
+    charset_converter_init(&converter);
+    enum err_code rc = charset_to_utf8(cs, &converter, *out, converted, a->e);
+
+    charset_converter_deinit(&converter);
+    if (rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED) {
+        (void)err_wrap(a->e, "the statement cannot be read");
+        if (a->e != NULL) {
+            a->e->code = ERR_UNSUPPORTED;
+        }
+        return ERR_UNSUPPORTED;
+    }
+    *out = buf_span(converted);
+    return rc;
+}
+
+static enum err_code parse(struct applying *a, struct span sql, struct err *e)
+{
+    return ddl_parse(sql, &a->dialect, &a->s->scratch, &a->statement, e);
+}
+
+/* Reads the statement, whose texts live in scratch. */
+static enum err_code read_statement(struct applying *a)
+{
+    struct buf converted = {0};
+    struct span text;
+    enum err_code rc = convert_text(a, &converted, &text);
+
+    if (rc == ERR_OK) {
+        rc = parse(a, text, a->e);
+    } else if (rc == ERR_UNSUPPORTED) {
+        struct err ignored = {0};
+
+        (void)parse(a, a->query->sql, &ignored);
+        rc = a->statement.kind == DDL_NONE ? ERR_OK : rc;
+        /* Names read from unconverted text are none. */
+        a->statement.table = (struct ddl_table_name){NULL, NULL};
+    }
+    buf_deinit(&converted);
+    return rc;
+}
+
+/* ---- schema_apply ---- */
+
+static bool explicit_timestamps(const struct applying *a)
+{
+    const struct schema_options *o = &a->s->options;
+
+    if (a->query->explicit_timestamps >= 0) {
+        return a->query->explicit_timestamps != 0;
+    }
+    return o->version_number >=
+           (o->mariadb ? MARIADB_EXPLICIT_TIMESTAMPS : MYSQL_EXPLICIT_TIMESTAMPS);
+}
+
+static enum err_code run(struct applying *a)
+{
+    switch (a->statement.kind) {
+    case DDL_NONE:
+        return ERR_OK;
+    case DDL_CREATE_TABLE:
+    case DDL_CREATE_LIKE:
+        return schema_apply_create(a);
+    case DDL_ALTER_TABLE:
+        return schema_apply_alter(a);
+    case DDL_DROP_TABLES:
+        return schema_apply_drop(a);
+    case DDL_RENAME_TABLES:
+        return schema_apply_rename(a);
+    case DDL_TRUNCATE:
+    case DDL_REPAIR:
+        return schema_apply_rows(a);
+    case DDL_CREATE_DATABASE:
+    case DDL_ALTER_DATABASE:
+    case DDL_DROP_DATABASE:
+        return schema_apply_database(a);
+    }
+    return ERR_OK;
+}
+
+enum err_code schema_apply(struct schema *s, const struct binlog_query *statement,
+                           struct schema_changes *out, struct err *e)
+{
+    struct err local = {0};
+    struct applying a = {.s = s, .query = statement, .out = out, .e = e == NULL ? &local : e};
+
+    *out = (struct schema_changes){NULL, 0};
+    for (; s->held != NULL; s->held = s->held->next) {
+        schema_definition_drop(s->held->definition);
+    }
+    arena_reset(&s->scratch);
+    if (statement->phase == BINLOG_ALTER_START || statement->phase == BINLOG_ALTER_ROLLBACK) {
+        return ERR_OK;
+    }
+    const char *database =
+        arena_strndup(&s->scratch, statement->schema.data, statement->schema.len);
+
+    if (database == NULL) {
+        return arena_fail(&s->scratch, a.e, "statement");
+    }
+    a.dialect = (struct ddl_dialect){.mariadb = s->options.mariadb,
+                                     .version_number = s->options.version_number,
+                                     .sql_mode = statement->sql_mode,
+                                     .explicit_timestamps = explicit_timestamps(&a),
+                                     .database = database};
+    enum err_code rc = read_statement(&a);
+
+    if (rc == ERR_UNSUPPORTED) {
+        return forget_all(&a);
+    }
+    if (rc == ERR_OK) {
+        rc = run(&a);
+    }
+    if (rc != ERR_OK) {
+        *out = (struct schema_changes){NULL, 0};
+    }
+    schema_statement_end(s, rc != ERR_OK);
+    return rc;
+}
