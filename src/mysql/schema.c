@@ -243,12 +243,24 @@ static void end_unkept(struct schema *s, bool undo)
 
 void schema_keep(struct schema *s)
 {
+    schema_statement_end(s, false);
     end_unkept(s, false);
 }
 
 void schema_undo(struct schema *s)
 {
+    schema_statement_end(s, false);
     end_unkept(s, true);
+}
+
+void schema_undo_statement(struct schema *s)
+{
+    schema_statement_end(s, true);
+}
+
+bool schema_has_changed(const struct schema *s)
+{
+    return s->unkept != NULL;
 }
 
 /* What is told from outside is no statement: schema_undo does not take it back. */

@@ -102,6 +102,12 @@ MUST_USE enum err_code schema_apply(struct schema *s, const struct binlog_query 
 void schema_keep(struct schema *s);
 void schema_undo(struct schema *s);
 
+/* Takes back what the last schema_apply did. */
+void schema_undo_statement(struct schema *s);
+
+/* Whether there is anything that schema_undo would take back. */
+bool schema_has_changed(const struct schema *s);
+
 /* Every known table, and every database with its charset. */
 MUST_USE enum err_code schema_each_table(const struct schema *s,
                                          enum err_code (*each)(void *ctx,

@@ -245,7 +245,6 @@ static enum err_code forget_all(struct applying *a)
     case DDL_REPAIR:
         break;
     }
-    schema_statement_end(a->s, false);
     return f.failed ? err_nomem(a->e) : ERR_UNSUPPORTED;
 }
 
@@ -362,6 +361,7 @@ enum err_code schema_apply(struct schema *s, const struct binlog_query *statemen
     struct applying a = {.s = s, .query = statement, .out = out, .e = e == NULL ? &local : e};
 
     *out = (struct schema_changes){NULL, 0};
+    schema_statement_end(s, false);
     for (; s->held != NULL; s->held = s->held->next) {
         schema_definition_drop(s->held->definition);
     }
@@ -390,7 +390,7 @@ enum err_code schema_apply(struct schema *s, const struct binlog_query *statemen
     }
     if (rc != ERR_OK) {
         *out = (struct schema_changes){NULL, 0};
+        schema_statement_end(s, true);
     }
-    schema_statement_end(s, rc != ERR_OK);
     return rc;
 }

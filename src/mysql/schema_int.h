@@ -2,7 +2,7 @@
  * schema_int.h - what is known of tables and databases, with the way back.
  *
  * An entry is a table, a database (table is "") or a temporary table (thread is not 0). It has up
- * to three states: now, before the statement that is being applied, and at the last schema_keep.
+ * to three states: now, before the last statement, and at the last schema_keep.
  */
 #ifndef CALVE_MYSQL_SCHEMA_INT_H
 #define CALVE_MYSQL_SCHEMA_INT_H
