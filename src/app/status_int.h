@@ -17,6 +17,7 @@ enum status_state {
     STATUS_NO_POSITION,  /* in the lake, but neither checkpoint nor watermark of this connection */
     STATUS_COPIED,       /* the copy is there, nothing after it yet */
     STATUS_FOLLOWING,    /* moved on since the copy, or since the start without one */
+    STATUS_GONE,         /* the source dropped or renamed it; a new one of the name goes on here */
     STATUS_UNREADABLE,   /* see problem */
 };
 
@@ -26,6 +27,7 @@ struct status_table {
     const char *name;
     enum status_state state;
     bool copied;                     /* a whole copy is in it */
+    bool gone;                       /* from the source */
     struct binlog_position position; /* file "": none */
     const char *gtids;               /* of that position; NULL: not known */
     const char *source;              /* whose position it is; "": not known */

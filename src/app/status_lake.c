@@ -154,6 +154,7 @@ static enum err_code take_checkpoint(struct status_report *r, const struct icebe
     if (rc == ERR_OK && found) {
         t->position = c.position;
         t->copied = c.copied;
+        t->gone = c.gone;
         t->cut_us = c.time_us;
         *ordinal = c.ordinal;
         rc = keep_text(r, c.source, &t->source, e);
@@ -214,6 +215,9 @@ static enum status_state state_of(const struct status_table *t, bool exists, uin
     }
     if (!has_position) {
         return STATUS_NO_POSITION;
+    }
+    if (t->gone) {
+        return STATUS_GONE;
     }
     /* The first commit is the copy; a watermark beyond it, or a second commit, came by following.
      */

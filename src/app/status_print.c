@@ -25,6 +25,8 @@ const char *status_state_name(enum status_state state)
         return "copied";
     case STATUS_FOLLOWING:
         return "following";
+    case STATUS_GONE:
+        return "gone";
     case STATUS_UNREADABLE:
         return "unreadable";
     } /* no default: a new state breaks the build here */

@@ -237,12 +237,20 @@ static enum err_code prepare(struct copy *c, struct err *e)
 {
     const struct run *run = c->options->run;
     const struct run_options *o = run->options;
+    struct table_def *was = NULL;
     struct rand seed;
+    char why[256];
 
     ERR_TRY(mysql_conn_open(&o->mysql, &c->conn, e));
+    ERR_TRY(
+        source_catalog_load(c->conn, c->table->schema, c->table->name, &c->table->arena, &was, e));
     ERR_TRY(begin(c, e));
     ERR_TRY(source_catalog_load(c->conn, c->table->schema, c->table->name, &c->table->arena,
                                 &c->def, e));
+    if (table_def_differ(was, c->def, why, sizeof why)) {
+        /* Whether it was altered before the mark or after it cannot be told. */
+        return err_set_retryable(e, ERR_SOURCE, "it was altered as the copy began: %s", why);
+    }
     rand_init(&seed);
     c->sink = json_sink_new(c->def);
     c->zstd = zstd_encoder_new(o->zstd_level);
@@ -285,7 +293,9 @@ static enum err_code set_start(struct copy *c, struct err *e)
     }
     t->source.position = c->mark.position;
     t->source.def = c->def;
+    t->source.assumed = false;
     t->commit.def = c->def;
+    t->commit.gone = false;
     return ERR_OK;
 }
 

@@ -25,6 +25,7 @@ enum err_code checkpoint_next(const struct run *run, const struct followed_table
         .position = *position,
         .time_us = time_us,
         .copied = was->copied,
+        .gone = table->commit.gone,
     };
     (void)snprintf(out->run, sizeof out->run, "%s", run->id);
     (void)snprintf(out->source, sizeof out->source, "%s", run->source);
@@ -166,6 +167,7 @@ static bool def_changes(const struct cut *cut, struct followed_table *table)
     for (uint32_t i = 0; i < cut->change_count; i++) {
         if (cut->changes[i].table == table) {
             table->commit.def = cut->changes[i].def;
+            table->commit.gone = cut->changes[i].gone;
             changed = true;
         }
     }

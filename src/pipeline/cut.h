@@ -13,7 +13,8 @@
 /* A table's definition changed at this cut: later checkpoints carry the new one. */
 struct def_change {
     struct followed_table *table;
-    const struct table_def *def;
+    const struct table_def *def; /* NULL: gone or not known */
+    bool gone;
 };
 
 struct cut {

@@ -21,6 +21,8 @@ static void find_level_tables(const struct follow_options *o)
         t->source.level = o->start_gtids != NULL && t->source.gtids != NULL && !by_place &&
                           gtid_set_is_subset(t->source.gtids, o->start_gtids);
         t->source.caught_up = t->source.level;
+        t->source.skip_serial = 0;
+        t->source.skip_this = false;
     }
 }
 
@@ -79,9 +81,18 @@ void follow_free(struct follow *f)
     gtid_set_free(f->cut_gtids);
     gtid_set_free(f->until_gtids);
     (void)pthread_mutex_destroy(&f->mutex);
+    schema_free(f->schema);
+    free(f->schema_state);
     free(f->slabs);
-    free(f->changes);
     free(f);
+}
+
+void follow_join_deinit(struct follow_join *j)
+{
+    free(j->schema);
+    free(j->name);
+    gtid_set_free(j->gtids);
+    *j = (struct follow_join){.wanted = false};
 }
 
 void follow_interrupt(struct follow *f)
@@ -158,10 +169,12 @@ static enum err_code send_cut(struct follow *f, struct err *e)
         }
         cut->gtids = (char *)buf_take(&text, &len);
     }
-    cut->changes = f->changes;
-    cut->change_count = f->change_count;
-    f->changes = NULL;
-    f->change_count = 0;
+    enum err_code rc = follow_schema_cut(f, cut, e);
+
+    if (rc != ERR_OK) {
+        cut_free(cut);
+        return rc;
+    }
     /* The analyzer does not see that a slab carries the cut off. */
     return push_marker(f, SLAB_CUT, cut, e); /* NOLINT(clang-analyzer-unix.Malloc) */
 }
@@ -200,12 +213,12 @@ enum err_code follow_cut_if_due(struct follow *f, struct err *e)
     int64_t now_us = clock_mono_us(&f->run->clock);
     int64_t waited_us = now_us - f->cut_us;
 
-    if (!f->moved && f->change_count == 0) {
+    if (!f->moved) {
         return ERR_OK;
     }
     /* Nothing of ours happened: only the watermarks move, and less often. */
-    int64_t interval_us =
-        f->rows_since_cut || f->change_count > 0 ? o->commit_interval_us : o->watermark_interval_us;
+    int64_t interval_us = f->rows_since_cut || follow_schema_changed(f) ? o->commit_interval_us
+                                                                        : o->watermark_interval_us;
     bool due = waited_us >= interval_us || f->bytes_since_cut >= o->commit_bytes_max;
 
     if (!due && o->batch_rows > 0 && f->rows_since_cut && waited_us >= SECOND_US) {
@@ -248,6 +261,7 @@ static enum err_code rewind_to_cut(struct follow *f, struct err *e)
     for (uint32_t i = 0; i < f->options.table_count; i++) {
         f->options.tables[i]->source.caught_up = f->options.tables[i]->source.level;
     }
+    follow_schema_rewind(f);
     f->end = f->cut_end;
     f->moved = false;
     f->rows_since_cut = false;
@@ -377,7 +391,7 @@ static enum err_code read_events(struct follow *f, struct retry *retry, struct e
         }
         ERR_TRY(follow_event(f, &ev, e));
     }
-    return f->done ? stop_inside_transaction(f, e) : ERR_OK;
+    return f->done && !f->options.join->wanted ? stop_inside_transaction(f, e) : ERR_OK;
 }
 
 static bool goes_on(const struct follow *f)
@@ -418,7 +432,8 @@ static void cut_before_end(struct follow *f)
     struct err ignored = {0};
 
     /* A failure here adds nothing: the run ends with the one that led to it. */
-    if (!run_failed(f->run) && leave_open_transaction(f, &ignored) == ERR_OK && f->moved) {
+    if (!run_failed(f->run) && !f->tainted && leave_open_transaction(f, &ignored) == ERR_OK &&
+        f->moved) {
         (void)!follow_cut(f, &ignored);
     }
 }
@@ -434,6 +449,19 @@ static enum err_code recover(struct follow *f, struct retry *retry, struct rand 
         ERR_TRY(follow_cut(f, e));
     }
     wait_to_retry(f, retry, rand, &why);
+    return ERR_OK;
+}
+
+/* Where a new table is taken in: the last cut, which lies in front of what made it. */
+static enum err_code tell_join(struct follow *f, struct err *e)
+{
+    struct follow_join *join = f->options.join;
+
+    join->position = f->cut_end;
+    if (f->cut_gtids != NULL) {
+        join->gtids = gtid_set_copy(f->cut_gtids);
+        return join->gtids == NULL ? err_nomem(e) : ERR_OK;
+    }
     return ERR_OK;
 }
 
@@ -469,5 +497,8 @@ enum err_code follow_run(struct follow *f, struct err *e)
         return err_set(e, ERR_CANCELLED, "the run has failed");
     }
     ERR_TRY(leave_open_transaction(f, e));
-    return f->moved || f->change_count > 0 ? follow_cut(f, e) : ERR_OK;
+    if (f->moved) {
+        ERR_TRY(follow_cut(f, e));
+    }
+    return f->options.join->wanted ? tell_join(f, e) : ERR_OK;
 }

@@ -12,6 +12,21 @@
 #include "pipeline/lane.h"
 #include "pipeline/run.h"
 
+/*
+ * A table that came to a name which the globs choose: following ends in front of the statement, at
+ * `position`, for the table to be taken in.
+ */
+struct follow_join {
+    bool wanted;
+    bool has_rows; /* that are not in the log behind `position`: it came by RENAME */
+    char *schema;
+    char *name;
+    struct binlog_position position;
+    struct gtid_set *gtids; /* NULL: the source has none */
+};
+
+void follow_join_deinit(struct follow_join *j);
+
 struct follow_options {
     struct run *run;
     struct followed_table *const *tables;
@@ -22,6 +37,8 @@ struct follow_options {
     struct binlog_position start;
     const struct gtid_set *start_gtids; /* NULL: by position; not owned */
     const char *replica_uuid;
+    const char *schema_note;  /* WATERMARK_NOTE_SCHEMA; NULL: there is none */
+    struct follow_join *join; /* filled when the run of it ends for a new table; the caller's */
 };
 
 struct follow;
@@ -29,6 +46,12 @@ struct follow;
 /* Prepares; the thread starts with follow_run. */
 MUST_USE enum err_code follow_new(const struct follow_options *options, struct follow **out,
                                   struct err *e);
+
+/*
+ * Learns what definitions held at the start; once, before follow_run. Asks the source. *note is a
+ * WATERMARK_NOTE_SCHEMA to be written before anything is followed, or NULL; free() it.
+ */
+MUST_USE enum err_code follow_schema_open(struct follow *f, char **note, struct err *e);
 
 /*
  * Follows until the run's `until`, a stop request or a failure; makes the final cut before a

@@ -79,6 +79,9 @@ static enum err_code on_query(struct follow *f, const struct binlog_event *ev, s
     case STATEMENT_DML:
     case STATEMENT_DDL:
         rc = follow_statement(f, ev, &q, kind, e);
+        if (rc == ERR_OK && f->done) {
+            return ERR_OK; /* the run ends in front of it */
+        }
         break;
     case STATEMENT_OTHER:
         break;

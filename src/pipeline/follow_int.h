@@ -5,6 +5,7 @@
 #ifndef CALVE_PIPELINE_FOLLOW_INT_H
 #define CALVE_PIPELINE_FOLLOW_INT_H
 
+#include "mysql/schema.h"
 #include "mysql/statement.h"
 #include "pipeline/follow.h"
 
@@ -54,8 +55,10 @@ struct follow {
     struct binlog_position until; /* file "" when not by position */
     bool done;
 
-    struct def_change *changes; /* for the next cut */
-    uint32_t change_count;
+    struct schema *schema; /* definitions as of the place of the stream */
+    char *schema_state;    /* schema_note_state() as of the last note, or the start; NULL: none */
+    bool defs_changed;     /* of followed tables, since the last cut */
+    bool tainted;          /* a statement was applied by halves: no cut may follow */
 };
 
 /* One event. f->done is set when the end that was asked for is reached. */
@@ -67,6 +70,28 @@ bool follow_is_in_table(struct follow *f, struct followed_table *t, const struct
 MUST_USE enum err_code follow_table_map(struct follow *f, const struct binlog_event *ev,
                                         struct err *e);
 MUST_USE enum err_code follow_rows(struct follow *f, const struct binlog_event *ev, struct err *e);
+
+/* The followed table of a name as the log has it; NULL when nobody follows it. */
+struct followed_table *follow_find_table(const struct follow *f, struct span schema,
+                                         struct span name);
+
+/* One row that says what a statement did to the table. payload is JSON. */
+MUST_USE enum err_code follow_put_mark(struct follow *f, struct followed_table *t,
+                                       const struct binlog_event *ev, const char *event_type,
+                                       struct span payload, struct err *e);
+
+/* A table whose rows of now on are due: its definition counts from here. */
+MUST_USE enum err_code follow_schema_join(struct follow *f, struct followed_table *t,
+                                          struct err *e);
+
+/* Whether definitions or what they depend on changed since the last cut. */
+bool follow_schema_changed(const struct follow *f);
+
+/* What changed since the last cut goes with this one, and can be taken back no more. */
+MUST_USE enum err_code follow_schema_cut(struct follow *f, struct cut *cut, struct err *e);
+
+/* All definitions as of the last cut. */
+void follow_schema_rewind(struct follow *f);
 
 /* A statement that changes tables other than by rows. */
 MUST_USE enum err_code follow_statement(struct follow *f, const struct binlog_event *ev,

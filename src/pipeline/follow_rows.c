@@ -15,7 +15,7 @@ static bool name_is(const struct follow *f, struct span logged, const char *name
     return f->options.icase ? span_ieq_str(logged, name) : span_eq_str(logged, name);
 }
 
-static struct followed_table *find_table(const struct follow *f, struct span schema,
+struct followed_table *follow_find_table(const struct follow *f, struct span schema,
                                          struct span name)
 {
     for (uint32_t i = 0; i < f->options.table_count; i++) {
@@ -100,11 +100,18 @@ enum err_code follow_table_map(struct follow *f, const struct binlog_event *ev, 
     struct span name;
 
     ERR_TRY(table_map_peek(ev->body, &id, &schema, &name, e));
-    struct followed_table *t = find_table(f, schema, name);
+    struct followed_table *t = follow_find_table(f, schema, name);
 
     ERR_TRY(note_table_id(f, id, t, e));
     if (t == NULL || follow_is_in_table(f, t, ev)) {
         return ERR_OK;
+    }
+    ERR_TRY(follow_schema_join(f, t, e));
+    if (t->source.def == NULL) {
+        return err_set(e, ERR_SOURCE,
+                       "%s:%llu holds rows of %s, which the source did not have at that place as "
+                       "far as calve knows: copy it again: drop the Iceberg table and run backfill",
+                       ev->end.file, (unsigned long long)ev->end.offset, t->full_name);
     }
     enum err_code rc = followed_table_plan(t, ev->body, e);
 
@@ -162,8 +169,9 @@ enum err_code follow_send_slabs(struct follow *f, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code route_rows(struct follow *f, struct followed_table *t,
-                                const struct binlog_event *ev, struct err *e)
+static enum err_code route(struct follow *f, struct followed_table *t,
+                           const struct binlog_event *ev, const struct table_plan *plan,
+                           struct span body, struct err *e)
 {
     struct slab *s = f->slabs[t->lane];
 
@@ -176,19 +184,36 @@ static enum err_code route_rows(struct follow *f, struct followed_table *t,
     }
     struct slab_entry entry = {
         .table = t,
-        .plan = t->source.plan,
+        .plan = plan,
         .log_position = ev->end.offset,
         .timestamp_s = ev->header.timestamp_s,
-        .body_bytes = (uint32_t)ev->body.len,
+        .body_bytes = (uint32_t)body.len,
         .event_type = ev->header.type,
     };
 
     buf_append(&s->bytes, &entry, sizeof entry);
-    buf_append_span(&s->bytes, ev->body);
+    buf_append_span(&s->bytes, body);
     f->txn.routed = true;
     f->rows_since_cut = true;
     return s->bytes.len >= SLAB_BYTES || s->bytes.failed != ERR_OK ? send_slab(f, t->lane, e)
                                                                    : ERR_OK;
+}
+
+enum err_code follow_put_mark(struct follow *f, struct followed_table *t,
+                              const struct binlog_event *ev, const char *event_type,
+                              struct span payload, struct err *e)
+{
+    struct buf body = {0};
+
+    buf_append(&body, event_type, strlen(event_type) + 1);
+    buf_append_span(&body, payload);
+    enum err_code rc = buf_check(&body, e, "a statement");
+
+    if (rc == ERR_OK) {
+        rc = route(f, t, ev, NULL, buf_span(&body), e);
+    }
+    buf_deinit(&body);
+    return rc;
 }
 
 enum err_code follow_rows(struct follow *f, const struct binlog_event *ev, struct err *e)
@@ -217,5 +242,5 @@ enum err_code follow_rows(struct follow *f, const struct binlog_event *ev, struc
         f->done = true;
         return ERR_OK;
     }
-    return route_rows(f, slot->table, ev, e);
+    return route(f, slot->table, ev, slot->table->source.plan, ev->body, e);
 }

@@ -44,7 +44,13 @@ struct followed_table {
 
     /* Source thread. */
     struct {
-        const struct table_def *def; /* as of the position of the stream */
+        const struct table_def *def; /* as of the position of the stream; NULL: the source has no
+                                        such table there */
+        bool assumed; /* def is the server's of now: what it was there nobody knows */
+        bool joined;  /* def is in the schema of the stream */
+        const struct table_def *cut_def; /* these three as of the last cut */
+        bool cut_assumed;
+        bool cut_joined;
         struct table_plan *plans;
         struct table_plan *plan;         /* of the latest table map */
         struct binlog_position position; /* events up to here are in the table already */
@@ -72,7 +78,8 @@ struct followed_table {
         bool exists;                /* in the catalog */
         bool backfill_complete;
         bool stale_mark;             /* the watermark is of a table that was dropped */
-        const struct table_def *def; /* of the next checkpoint */
+        const struct table_def *def; /* of the next checkpoint; NULL: gone or not known */
+        bool gone;                   /* of the next checkpoint */
     } commit;
 
     /* Definitions read while running live here; by the runner, later by the source thread. */

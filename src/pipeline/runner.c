@@ -93,6 +93,7 @@ static void deinit(struct runner *r)
         followed_table_free(r->tables[i]);
     }
     free(r->tables);
+    follow_join_deinit(&r->join);
     watermarks_free(r->watermarks);
     (void)pthread_mutex_destroy(&r->run.mutex);
     (void)pthread_mutex_destroy(&r->run.catalog_mutex);
@@ -110,7 +111,12 @@ static enum err_code run_phases(struct runner *r, struct err *e)
         return ERR_OK;
     }
     ERR_TRY(runner_start_new_tables(r, e));
-    return runner_follow(r, e);
+    ERR_TRY(runner_follow(r, e));
+    while (r->join.wanted && goes_on(r)) {
+        ERR_TRY(runner_join(r, e));
+        ERR_TRY(runner_follow(r, e));
+    }
+    return ERR_OK;
 }
 
 enum err_code runner_run(const struct run_options *options, const struct runner_handles *handles,

@@ -226,6 +226,21 @@ static enum err_code start_lanes(struct threads *t, struct err *e)
     return ERR_OK;
 }
 
+static enum err_code open_schema(struct threads *t, struct err *e)
+{
+    struct runner *r = t->r;
+    char *texts[WATERMARK_NOTES] = {NULL};
+    enum err_code rc = follow_schema_open(t->follow, &texts[WATERMARK_NOTE_SCHEMA], e);
+
+    if (rc == ERR_OK) {
+        (void)pthread_mutex_lock(&r->run.catalog_mutex);
+        rc = watermarks_put_notes(r->watermarks, (const char *const *)texts, e);
+        (void)pthread_mutex_unlock(&r->run.catalog_mutex);
+    }
+    free(texts[WATERMARK_NOTE_SCHEMA]);
+    return rc;
+}
+
 static enum err_code start_all(struct threads *t, const struct start *start, struct err *e)
 {
     struct runner *r = t->r;
@@ -256,8 +271,17 @@ static enum err_code start_all(struct threads *t, const struct start *start, str
             .start = start->position,
             .start_gtids = start->gtids,
             .replica_uuid = r->replica_uuid,
+            .schema_note = watermarks_note(r->watermarks, WATERMARK_NOTE_SCHEMA),
+            .join = &r->join,
         },
         &t->follow, e));
+    enum err_code rc = open_schema(t, e);
+
+    if (rc != ERR_OK) {
+        follow_free(t->follow);
+        t->follow = NULL;
+        return rc;
+    }
     runner_on_fail(r, wake_all, t);
     if (pthread_create(&t->source, NULL, source_main, t) != 0) {
         runner_on_fail(r, NULL, NULL);
@@ -294,6 +318,11 @@ static void end_all(struct threads *t)
     committer_join(t->committer);
     queue_free(t->parts);
     follow_free(t->follow);
+    for (uint32_t i = 0; i < t->r->table_count; i++) {
+        /* It borrows what belonged to its lane. */
+        table_writer_free(t->r->tables[i]->writer);
+        t->r->tables[i]->writer = NULL;
+    }
 }
 
 enum err_code runner_follow(struct runner *r, struct err *e)

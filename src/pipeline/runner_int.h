@@ -19,6 +19,7 @@ struct runner {
     uint32_t table_capacity;
     bool icase; /* the server compares table names without case */
     char replica_uuid[UUID_TEXT_BYTES];
+    struct follow_join join; /* what the last following ended for */
 };
 
 /* Connects and finds the chosen tables with their definitions. */
@@ -33,7 +34,19 @@ MUST_USE enum err_code runner_copy(struct runner *r, struct err *e);
 /* Gives tables without a position the one that `from` names, and commits it. */
 MUST_USE enum err_code runner_start_new_tables(struct runner *r, struct err *e);
 
-/* Follows until the end of the run. */
+/* The Iceberg table, checkpoint and watermark of a table that starts at a place. */
+MUST_USE enum err_code runner_commit_start(struct runner *r, struct followed_table *t,
+                                           const struct binlog_position *position,
+                                           const struct gtid_set *gtids, struct err *e);
+
+/* Appends a table; it has no definition yet. */
+MUST_USE enum err_code runner_add_table(struct runner *r, const char *schema, const char *name,
+                                        struct err *e);
+
+/* Takes in the table that following ended for. */
+MUST_USE enum err_code runner_join(struct runner *r, struct err *e);
+
+/* Follows until the end of the run, or until r->join is wanted. */
 MUST_USE enum err_code runner_follow(struct runner *r, struct err *e);
 
 /* Waits a little, looks at stop requests and shows progress. False when the run is ending. */

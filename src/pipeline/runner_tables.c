@@ -11,6 +11,8 @@
 #include "pipeline/runner_int.h"
 #include "pipeline/table_state.h"
 
+#define START_TRIES_MAX 10u
+
 static bool matches_any(const char *const *globs, uint32_t count, const char *name, bool icase)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -62,7 +64,7 @@ static char *location_of(const struct run_options *o, const char *schema, const 
     return (char *)buf_take(&out, &len);
 }
 
-static enum err_code add_table(struct runner *r, const char *schema, const char *name,
+enum err_code runner_add_table(struct runner *r, const char *schema, const char *name,
                                struct err *e)
 {
     if (r->table_count == r->table_capacity) {
@@ -109,10 +111,10 @@ static enum err_code take_table(void *ctx, const char *schema, const char *name,
                        "table of this name out by exclude-table",
                        schema, name);
     }
-    return add_table(r, schema, name, e);
+    return runner_add_table(r, schema, name, e);
 }
 
-/* Each glob without wildcards names a table that must be there. */
+/* Each glob without wildcards names a table that must be there, or have been. */
 static enum err_code check_named(const struct runner *r, struct err *e)
 {
     const struct run_options *o = &r->options;
@@ -175,7 +177,6 @@ static enum err_code find_tables(struct runner *r, struct mysql_conn *conn, stru
     (void)snprintf(r->run.source, sizeof r->run.source, "%s", server->identity);
     r->icase = server->lower_case_table_names != 0;
     ERR_TRY(source_catalog_tables(conn, take_table, r, e));
-    ERR_TRY(check_named(r, e));
     for (uint32_t i = 0; i < r->table_count; i++) {
         struct followed_table *t = r->tables[i];
         struct table_def *def = NULL;
@@ -236,11 +237,63 @@ static void sweep(struct runner *r, const struct followed_table *t)
     free(prefix);
 }
 
+static bool has_table(const struct runner *r, const char *schema, const char *name)
+{
+    for (uint32_t i = 0; i < r->table_count; i++) {
+        if (strcmp(r->tables[i]->name, name) == 0 && strcmp(r->tables[i]->schema, schema) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_ours(const struct runner *r, const struct watermark *row)
+{
+    return row->server_id == r->options.server_id &&
+           strcmp(row->connection_name, r->options.connection) == 0 &&
+           row->position.file[0] != '\0';
+}
+
+/*
+ * Tables that were followed and that the source has no more: as long as the log tells of them,
+ * their rows are due.
+ */
+static enum err_code find_lost_tables(struct runner *r, struct err *e)
+{
+    uint32_t known = r->table_count;
+
+    for (uint32_t i = 0; i < watermarks_count(r->watermarks); i++) {
+        const struct watermark *row = watermarks_at(r->watermarks, i);
+
+        if (is_ours(r, row) && !has_table(r, row->schema, row->table)) {
+            ERR_TRY(take_table(r, row->schema, row->table, e));
+        }
+    }
+    for (uint32_t i = known; i < r->table_count;) {
+        struct followed_table *t = r->tables[i];
+
+        ERR_TRY(table_state_load(&r->run, r->watermarks, t, e));
+        if (t->source.def != NULL || t->commit.gone) {
+            i++;
+            continue;
+        }
+        /* Nothing says what it looked like; without the source nobody can. */
+        log_warn(r->run.log, "table.lost", LOG_STR("table", t->full_name));
+        followed_table_free(t);
+        r->tables[i] = r->tables[--r->table_count];
+    }
+    return ERR_OK;
+}
+
 static enum err_code load_states(struct runner *r, struct err *e)
 {
     ERR_TRY(watermarks_load(r->watermarks, true, e));
     for (uint32_t i = 0; i < r->table_count; i++) {
         ERR_TRY(table_state_load(&r->run, r->watermarks, r->tables[i], e));
+    }
+    ERR_TRY(find_lost_tables(r, e));
+    ERR_TRY(check_named(r, e));
+    for (uint32_t i = 0; i < r->table_count; i++) {
         sweep(r, r->tables[i]);
     }
     for (uint32_t i = 0; i < r->table_count; i++) {
@@ -341,9 +394,56 @@ static enum err_code start_point(const struct runner *r, struct mysql_conn *conn
     abort();
 }
 
+/*
+ * Where the table starts at a place of the past, nobody knows how it looked there; else it must
+ * look now, after the place was noted, as it did before.
+ */
+static enum err_code settle_defs(struct runner *r, struct mysql_conn *conn, bool *changed,
+                                 struct err *e)
+{
+    bool past = r->options.from.kind != RUN_POINT_NONE && r->options.from.kind != RUN_POINT_CURRENT;
+    char why[256];
+
+    *changed = false;
+    for (uint32_t i = 0; i < r->table_count; i++) {
+        struct followed_table *t = r->tables[i];
+        struct table_def *def = NULL;
+
+        if (followed_table_has_position(t)) {
+            continue;
+        }
+        if (past) {
+            t->source.assumed = true;
+            t->commit.def = NULL;
+            continue;
+        }
+        ERR_TRY(source_catalog_load(conn, t->schema, t->name, &t->arena, &def, e));
+        *changed = *changed || table_def_differ(t->source.def, def, why, sizeof why);
+        t->source.def = def;
+        t->commit.def = def;
+    }
+    return ERR_OK;
+}
+
+/* The place for tables without one. A table that is altered at this moment is looked at again. */
+static enum err_code find_start_point(struct runner *r, struct mysql_conn *conn,
+                                      struct low_watermark *out, struct err *e)
+{
+    bool changed = true;
+
+    for (unsigned tries = 0; changed && tries < START_TRIES_MAX; tries++) {
+        low_watermark_deinit(out);
+        ERR_TRY(start_point(r, conn, out, e));
+        ERR_TRY(settle_defs(r, conn, &changed, e));
+    }
+    return changed ? err_set_retryable(e, ERR_SOURCE,
+                                       "tables are altered again and again: try when they are not")
+                   : ERR_OK;
+}
+
 /* The place is committed at once: a run that ends before its first cut must not start later. */
 static enum err_code commit_start(struct runner *r, struct followed_table *t,
-                                  const struct low_watermark *start, const char *gtids,
+                                  const struct binlog_position *position, const char *gtids,
                                   struct err *e)
 {
     struct run *run = &r->run;
@@ -356,47 +456,51 @@ static enum err_code commit_start(struct runner *r, struct followed_table *t,
     };
 
     ERR_TRY(table_state_create(run, t, e));
-    ERR_TRY(checkpoint_next(run, t, &start->position, gtids, clock_wall_us(&run->clock), false,
-                            &next, e));
+    ERR_TRY(checkpoint_next(run, t, position, gtids, clock_wall_us(&run->clock), false, &next, e));
     enum err_code rc = commit_table(run, t, &none, &next, e);
 
     checkpoint_deinit(&next);
-    if (rc == ERR_OK && start->gtids != NULL) {
-        t->source.gtids = gtid_set_copy(start->gtids);
-        rc = t->source.gtids == NULL ? err_nomem(e) : ERR_OK;
-    }
     ERR_TRY(rc);
-    t->source.position = start->position;
     log_info(run->log, "table.started", LOG_STR("table", t->full_name),
-             LOG_STR("file", start->position.file), LOG_U64("pos", start->position.offset),
+             LOG_STR("file", position->file), LOG_U64("pos", position->offset),
              LOG_STR("gtids", gtids));
-    return start->position.file[0] == '\0'
+    return position->file[0] == '\0'
                ? ERR_OK
-               : watermarks_commit(r->watermarks, &update, 1, &start->position, gtids, run->source,
-                                   e);
+               : watermarks_commit(r->watermarks, &update, 1, position, gtids, run->source, e);
+}
+
+enum err_code runner_commit_start(struct runner *r, struct followed_table *t,
+                                  const struct binlog_position *position,
+                                  const struct gtid_set *gtids, struct err *e)
+{
+    struct buf text = {0};
+    enum err_code rc = ERR_OK;
+
+    if (gtids != NULL) {
+        gtid_set_print(gtids, &text);
+        t->source.gtids = gtid_set_copy(gtids);
+        rc = buf_cstr(&text) == NULL || t->source.gtids == NULL ? err_nomem(e) : ERR_OK;
+    }
+    t->source.position = *position;
+    if (rc == ERR_OK) {
+        rc = commit_start(r, t, position, gtids == NULL ? NULL : buf_cstr(&text), e);
+    }
+    buf_deinit(&text);
+    return rc;
 }
 
 static enum err_code commit_starts(struct runner *r, const struct low_watermark *start,
                                    struct err *e)
 {
-    struct buf gtids = {0};
     enum err_code rc = ERR_OK;
 
-    if (start->gtids != NULL) {
-        gtid_set_print(start->gtids, &gtids);
-        if (buf_cstr(&gtids) == NULL) {
-            rc = err_nomem(e);
-        }
-    }
     (void)pthread_mutex_lock(&r->run.catalog_mutex);
     for (uint32_t i = 0; rc == ERR_OK && i < r->table_count; i++) {
         if (!followed_table_has_position(r->tables[i])) {
-            rc = commit_start(r, r->tables[i], start,
-                              start->gtids == NULL ? NULL : buf_cstr(&gtids), e);
+            rc = runner_commit_start(r, r->tables[i], &start->position, start->gtids, e);
         }
     }
     (void)pthread_mutex_unlock(&r->run.catalog_mutex);
-    buf_deinit(&gtids);
     return rc;
 }
 
@@ -415,7 +519,7 @@ enum err_code runner_start_new_tables(struct runner *r, struct err *e)
     enum err_code rc = mysql_conn_open(&r->options.mysql, &conn, e);
 
     if (rc == ERR_OK) {
-        rc = start_point(r, conn, &start, e);
+        rc = find_start_point(r, conn, &start, e);
     }
     mysql_conn_close(conn);
     if (rc == ERR_OK) {

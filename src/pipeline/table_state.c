@@ -54,6 +54,12 @@ static enum err_code take_checkpoint(struct run *run, struct followed_table *t,
     }
     ERR_TRY(refuse_foreign(run, t, e));
     t->commit.backfill_complete = c->copied;
+    t->commit.gone = c->gone;
+    t->commit.def = NULL;
+    t->source.assumed = !c->gone && c->def == NULL;
+    if (c->gone) {
+        t->source.def = NULL;
+    }
     /* The checkpoint ends with the next commit; its definition is needed as long as the table. */
     if (c->def != NULL) {
         struct table_def *def = table_def_copy(c->def, &t->arena);
@@ -133,6 +139,10 @@ enum err_code table_state_load(struct run *run, const struct watermarks *waterma
     }
     if (has_mark &&
         (!found || binlog_position_compare(&row->position, &table->source.position) > 0)) {
+        if (!found) {
+            table->source.assumed = true;
+            table->commit.def = NULL;
+        }
         return set_position(run, table, &row->position,
                             watermarks_gtids(watermarks, &row->position, run->source), e);
     }

@@ -251,6 +251,16 @@ const struct watermark *watermarks_find(const struct watermarks *w, const char *
     return find_row(w, schema, table);
 }
 
+uint32_t watermarks_count(const struct watermarks *w)
+{
+    return w->rows.count;
+}
+
+const struct watermark *watermarks_at(const struct watermarks *w, uint32_t i)
+{
+    return &w->rows.items[i];
+}
+
 /* ---- committing ---- */
 
 static enum err_code row_for(struct watermarks *w, const struct watermark_update *u,

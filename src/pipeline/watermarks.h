@@ -51,6 +51,10 @@ MUST_USE enum err_code watermarks_load(struct watermarks *w, bool create, struct
 const struct watermark *watermarks_find(const struct watermarks *w, const char *schema,
                                         const char *table);
 
+/* All rows as of the last load or commit, also of other connections. */
+uint32_t watermarks_count(const struct watermarks *w);
+const struct watermark *watermarks_at(const struct watermarks *w, uint32_t i);
+
 /*
  * The GTID set that belongs to a position which our last watermark commit wrote, from the property
  * calve.watermark.<connection>.<server_id>; NULL when it was another position or source. Lives

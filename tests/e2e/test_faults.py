@@ -255,18 +255,3 @@ def test_row_image_and_format(make_source, make_calve):
     session.close()
     result = calve.run("run", until="current")
     assert result.status == 1 and "binlog_row_image" in result.error, result
-
-
-def test_ddl_stops_and_goes_on(shop, make_calve):
-    calve = make_calve(shop, options=INTERVAL)
-    run = following(calve)
-    shop.sql("INSERT INTO t (v) VALUES ('before')", "ALTER TABLE t ADD COLUMN w INT",
-             "INSERT INTO t (v, w) VALUES ('after', 5)")
-    result = run.wait()
-    assert result.status == 1
-    assert "ALTER TABLE t ADD COLUMN w INT" in result.error and "--ddl-accept" in result.error, result
-    payloads = calve.lake.payloads(shop.schema, "t")
-    assert any("before" in p for p in payloads) and not any("after" in p for p in payloads)
-    place = result.error.split("--ddl-accept ")[1].split(";")[0]
-    calve.catch_up(ddl_accept=place)
-    assert '{"id":5,"v":"after","w":5}' in calve.lake.payloads(shop.schema, "t")

@@ -29,6 +29,17 @@ static void create(struct app_lake *l, const char *name, unsigned ordinal, unsig
     free(text);
 }
 
+static void create_gone(struct app_lake *l, const char *name, unsigned pos)
+{
+    char *text = checkpoint(2, pos, false);
+    char *gone = str_format("%.*s,\"gone\":1}", (int)strlen(text) - 1, text);
+
+    assert_non_null(gone);
+    app_lake_create(l, "shop", name, gone);
+    free(text);
+    free(gone);
+}
+
 /* Rows of a server id, all at one position. */
 static void mark(struct app_lake *l, int64_t server_id, const struct watermark_update *updates,
                  uint32_t count, uint64_t pos)
@@ -69,6 +80,7 @@ static void make(struct app_lake *l)
     create(l, "moved", 1, 50, true);
     create(l, "followed", 2, 300, true);
     create(l, "uncopied", 1, 300, false);
+    create_gone(l, "ended", 300);
     app_lake_create(l, "shop", "foreign", NULL);
     app_lake_create(l, "shop", "broken", "{}");
     app_lake_create(l, "crm", "unlisted", NULL);
@@ -120,6 +132,7 @@ TEST(test_status__tells_where_each_table_stands)
     } want[] = {
         {"broken", "unreadable", false, 0, "null"},
         {"copied", "copied", true, 100, UUID_A ":1-100"},
+        {"ended", "gone", false, 300, UUID_A ":1-300"},
         {"followed", "following", true, 300, UUID_A ":1-300"},
         {"gone", "dropped", true, 100, "null"},
         {"moved", "following", true, 100, UUID_A ":1-99"},

@@ -39,6 +39,8 @@ static void open_fixture(struct fixture *x)
                                      .start = {.file = "binlog.000001", .offset = 4}};
 
     assert_ok(follow_new(&options, &x->f, &e), &e);
+    assert_ok(schema_new(&(struct schema_options){.default_charset = "utf8mb4"}, &x->f->schema, &e),
+              &e);
 }
 
 static void close_fixture(struct fixture *x)

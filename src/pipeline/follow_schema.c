@@ -1,0 +1,317 @@
+/* follow_schema.c - definitions as of the place of the stream. */
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "mysql/source_catalog.h"
+#include "pipeline/follow_int.h"
+#include "pipeline/schema_note.h"
+
+/* Tables that nobody follows; what is longest untouched of more than these is forgotten. */
+#define OTHER_TABLES_MAX 256u
+
+/* Whether a glob may choose tables of the database. */
+static bool keeps_database(void *ctx, const char *database)
+{
+    const struct follow *f = ctx;
+    const struct run_options *o = f->run->options;
+
+    for (uint32_t i = 0; i < o->table_count; i++) {
+        const char *dot = strchr(o->tables[i], '.');
+        char *pattern =
+            dot == NULL ? NULL : str_format("%.*s", (int)(dot - o->tables[i]), o->tables[i]);
+        /* Without memory it is kept: once too often beats once too seldom. */
+        bool keeps = pattern == NULL || str_glob(pattern, database, f->options.icase);
+
+        free(pattern);
+        if (keeps) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err_code take_database(void *ctx, const char *database, const char *charset,
+                                   struct err *e)
+{
+    struct follow *f = ctx;
+
+    return keeps_database(f, database) ? schema_set_database(f->schema, database, charset, e)
+                                       : ERR_OK;
+}
+
+static enum err_code new_schema(struct follow *f, struct mysql_conn *conn, struct err *e)
+{
+    const struct mysql_server *server = mysql_conn_server(conn);
+    char charset[64];
+
+    ERR_TRY(source_catalog_default_charset(conn, charset, sizeof charset, e));
+    return schema_new(
+        &(struct schema_options){
+            .mariadb = server->is_mariadb,
+            .version_number = server->version_number,
+            .icase = f->options.icase,
+            .default_charset = charset,
+            .tables_max = OTHER_TABLES_MAX,
+            .keeps = keeps_database,
+            .ctx = f,
+        },
+        &f->schema, e);
+}
+
+static struct schema_place place_of(const struct follow *f)
+{
+    return (struct schema_place){f->end, f->executed, f->run->source};
+}
+
+/* malloc'd text of a buf; NULL when it has failed. */
+static char *take_text(struct buf *b)
+{
+    size_t len;
+
+    return buf_cstr(b) == NULL ? NULL : (char *)buf_take(b, &len);
+}
+
+/* A place that is nobody's but the start's: its state is noted before anything is read. */
+static enum err_code first_note(struct follow *f, struct mysql_conn *conn, struct buf *state,
+                                char **note, struct err *e)
+{
+    struct schema_place start = place_of(f);
+    struct buf out = {0};
+
+    ERR_TRY(source_catalog_database_charsets(conn, take_database, f, e));
+    ERR_TRY(schema_note_state(f->schema, &start, state, e));
+    enum err_code rc = schema_note_print(buf_cstr(state), NULL, NULL, 0, &out, e);
+
+    if (rc == ERR_OK) {
+        *note = take_text(&out);
+        rc = *note == NULL ? err_nomem(e) : ERR_OK;
+    }
+    buf_deinit(&out);
+    return rc;
+}
+
+static enum err_code load_note(struct follow *f, struct mysql_conn *conn, char **note,
+                               struct err *e)
+{
+    struct schema_place start = place_of(f);
+    struct buf state = {0};
+    enum err_code rc = ERR_OK;
+
+    if (f->options.schema_note != NULL) {
+        rc = schema_note_load(f->options.schema_note, &start, f->schema, &state, e);
+    }
+    if (rc == ERR_OK && state.len == 0) {
+        /* The first start: what holds now is what held there, or the table maps will say no. */
+        rc = first_note(f, conn, &state, note, e);
+    }
+    if (rc == ERR_OK) {
+        f->schema_state = take_text(&state);
+        rc = f->schema_state == NULL ? err_nomem(e) : ERR_OK;
+    }
+    buf_deinit(&state);
+    return rc;
+}
+
+/* A table that is there, and of which nobody knows more than its name. */
+static enum err_code note_name(void *ctx, const char *database, const char *name, struct err *e)
+{
+    struct follow *f = ctx;
+
+    (void)e;
+    if (keeps_database(f, database) && schema_find(f->schema, database, name) == NULL &&
+        follow_find_table(f, span_str(database), span_str(name)) == NULL) {
+        schema_forget(f->schema, database, name);
+    }
+    return ERR_OK;
+}
+
+static enum err_code note_whole(void *ctx, const char *database, const char *charset, struct err *e)
+{
+    struct follow *f = ctx;
+
+    (void)charset;
+    return keeps_database(f, database) ? schema_set_whole(f->schema, database, e) : ERR_OK;
+}
+
+/*
+ * The names that are taken, so that CREATE TABLE IF NOT EXISTS makes all others. They are those of
+ * now; a table that was made since the start has been copied, or starts now.
+ */
+static enum err_code note_names(struct follow *f, struct mysql_conn *conn, struct err *e)
+{
+    ERR_TRY(source_catalog_tables(conn, note_name, f, e));
+    return source_catalog_database_charsets(conn, note_whole, f, e);
+}
+
+/* Whether the table is where the stream starts: a later one joins when the stream gets there. */
+static bool is_at_start(const struct follow *f, const struct followed_table *t)
+{
+    if (t->source.gtids != NULL && f->options.start_gtids != NULL &&
+        gtid_set_flavor(t->source.gtids) == GTID_FLAVOR_MYSQL) {
+        return t->source.level;
+    }
+    return binlog_position_compare(&t->source.position, &f->options.start) <= 0;
+}
+
+static void note_defs(struct follow *f)
+{
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        struct followed_table *t = f->options.tables[i];
+
+        t->source.cut_def = t->source.def;
+        t->source.cut_assumed = t->source.assumed;
+        t->source.cut_joined = t->source.joined;
+    }
+}
+
+enum err_code follow_schema_open(struct follow *f, char **note, struct err *e)
+{
+    struct mysql_conn *conn = NULL;
+    enum err_code rc = mysql_conn_open(&f->run->options->mysql, &conn, e);
+
+    *note = NULL;
+    if (rc == ERR_OK) {
+        rc = new_schema(f, conn, e);
+    }
+    if (rc == ERR_OK) {
+        rc = load_note(f, conn, note, e);
+    }
+    if (rc == ERR_OK) {
+        rc = note_names(f, conn, e);
+    }
+    mysql_conn_close(conn);
+    for (uint32_t i = 0; rc == ERR_OK && i < f->options.table_count; i++) {
+        struct followed_table *t = f->options.tables[i];
+
+        t->source.joined = false;
+        if (is_at_start(f, t)) {
+            rc = follow_schema_join(f, t, e);
+        }
+    }
+    if (rc == ERR_OK) {
+        schema_keep(f->schema);
+        note_defs(f);
+    }
+    return rc;
+}
+
+enum err_code follow_schema_join(struct follow *f, struct followed_table *t, struct err *e)
+{
+    if (t->source.joined) {
+        return ERR_OK;
+    }
+    t->source.joined = true;
+    if (t->source.def == NULL || t->source.assumed) {
+        return ERR_OK;
+    }
+    return schema_set_table(f->schema, t->source.def, true, e);
+}
+
+void follow_schema_rewind(struct follow *f)
+{
+    schema_undo(f->schema);
+    f->defs_changed = false;
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        struct followed_table *t = f->options.tables[i];
+
+        t->source.def = t->source.cut_def;
+        t->source.assumed = t->source.cut_assumed;
+        if (t->source.joined && !t->source.cut_joined) {
+            schema_forget(f->schema, t->schema, t->name);
+        }
+        t->source.joined = t->source.cut_joined;
+    }
+}
+
+/* ---- cuts ---- */
+
+static bool has_changed(const struct followed_table *t)
+{
+    return t->source.def != t->source.cut_def || t->source.assumed != t->source.cut_assumed;
+}
+
+static enum err_code list_changes(struct follow *f, struct cut *cut, struct err *e)
+{
+    cut->changes = calloc(f->options.table_count + 1u, sizeof *cut->changes);
+    if (cut->changes == NULL) {
+        return err_nomem(e);
+    }
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        struct followed_table *t = f->options.tables[i];
+
+        if (has_changed(t)) {
+            cut->changes[cut->change_count++] =
+                (struct def_change){.table = t,
+                                    .def = t->source.assumed ? NULL : t->source.def,
+                                    .gone = t->source.def == NULL};
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code make_note(struct follow *f, const struct table_def **was, uint32_t count,
+                               struct cut *cut, struct err *e)
+{
+    struct schema_place at = place_of(f);
+    struct buf now = {0};
+    struct buf note = {0};
+    char *state = NULL;
+    enum err_code rc = schema_note_state(f->schema, &at, &now, e);
+
+    if (rc == ERR_OK) {
+        state = take_text(&now);
+        rc = state == NULL ? err_nomem(e)
+                           : schema_note_print(state, f->schema_state, was, count, &note, e);
+    }
+    if (rc == ERR_OK) {
+        cut->notes[WATERMARK_NOTE_SCHEMA] = take_text(&note);
+        rc = cut->notes[WATERMARK_NOTE_SCHEMA] == NULL ? err_nomem(e) : ERR_OK;
+    }
+    if (rc == ERR_OK) {
+        free(f->schema_state);
+        f->schema_state = state;
+        state = NULL;
+    }
+    free(state);
+    buf_deinit(&now);
+    buf_deinit(&note);
+    return rc;
+}
+
+static enum err_code add_note(struct follow *f, struct cut *cut, struct err *e)
+{
+    const struct table_def **was = calloc(cut->change_count + 1u, sizeof *was);
+    uint32_t count = 0;
+
+    if (was == NULL) {
+        return err_nomem(e);
+    }
+    for (uint32_t i = 0; i < cut->change_count; i++) {
+        const struct followed_table *t = cut->changes[i].table;
+
+        if (t->source.cut_def != NULL && !t->source.cut_assumed) {
+            was[count++] = t->source.cut_def;
+        }
+    }
+    enum err_code rc = make_note(f, was, count, cut, e);
+
+    free(was);
+    return rc;
+}
+
+bool follow_schema_changed(const struct follow *f)
+{
+    return f->defs_changed || schema_has_changed(f->schema);
+}
+
+enum err_code follow_schema_cut(struct follow *f, struct cut *cut, struct err *e)
+{
+    if (follow_schema_changed(f)) {
+        ERR_TRY(list_changes(f, cut, e));
+        ERR_TRY(add_note(f, cut, e));
+    }
+    schema_keep(f->schema);
+    note_defs(f);
+    f->defs_changed = false;
+    return ERR_OK;
+}

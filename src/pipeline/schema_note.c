@@ -1,0 +1,228 @@
+#include "pipeline/schema_note.h"
+
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "pipeline/def_json_int.h"
+
+#define NOTE_VERSION   1
+#define DEFS_BYTES_MAX ((size_t)256 << 20)
+#define NOT_UTF8       "schema note: '%s' is not UTF-8"
+
+/* ---- printing ---- */
+
+struct state_out {
+    struct json_fields_out out;
+    json_t *tables;
+    json_t *databases;
+};
+
+static enum err_code put_table(void *ctx, const struct table_def *def, bool pinned, struct err *e)
+{
+    struct state_out *s = ctx;
+
+    (void)e;
+    if (!pinned) {
+        s->out.failed |= json_array_append_new(s->tables, def_to_json(&s->out, def)) != 0;
+    }
+    return ERR_OK;
+}
+
+static enum err_code put_database(void *ctx, const char *database, const char *charset,
+                                  struct err *e)
+{
+    struct state_out *s = ctx;
+
+    (void)e;
+    s->out.failed |= json_object_set_new(s->databases, database,
+                                         json_fields_text(&s->out, "databases", charset)) != 0;
+    return ERR_OK;
+}
+
+/* Takes o over. */
+static enum err_code print_object(json_t *o, const struct json_fields_out *p, struct buf *out,
+                                  struct err *e)
+{
+    char *text = p->failed ? NULL : json_dumps(o, JSON_COMPACT);
+
+    json_decref(o);
+    if (p->not_utf8 != NULL) {
+        free(text);
+        return err_set(e, ERR_CORRUPT, NOT_UTF8, p->not_utf8);
+    }
+    if (text == NULL) {
+        return err_nomem(e);
+    }
+    buf_append_str(out, text);
+    free(text);
+    return buf_check(out, e, "schema note");
+}
+
+enum err_code schema_note_state(const struct schema *s, const struct schema_place *at,
+                                struct buf *out, struct err *e)
+{
+    struct state_out state = {.tables = json_array(), .databases = json_object()};
+    struct buf gtids = {0};
+    json_t *o = json_object();
+
+    json_fields_set_text(&state.out, o, "source", at->source);
+    json_fields_set_text(&state.out, o, "file", at->position.file);
+    json_fields_set_uint(&state.out, o, "pos", at->position.offset);
+    if (at->gtids != NULL) {
+        gtid_set_print(at->gtids, &gtids);
+        state.out.failed |= buf_cstr(&gtids) == NULL;
+        json_fields_set_text(&state.out, o, "gtid", buf_cstr(&gtids));
+    }
+    buf_deinit(&gtids);
+    enum err_code rc = schema_each_table(s, put_table, &state, e);
+
+    if (rc == ERR_OK) {
+        rc = schema_each_database(s, put_database, &state, e);
+    }
+    state.out.failed |= json_object_set_new(o, "tables", state.tables) != 0;
+    state.out.failed |= json_object_set_new(o, "databases", state.databases) != 0;
+    if (rc != ERR_OK) {
+        json_decref(o);
+        return rc;
+    }
+    return print_object(o, &state.out, out, e);
+}
+
+enum err_code schema_note_print(const char *now, const char *before,
+                                const struct table_def *const *was, uint32_t was_count,
+                                struct buf *out, struct err *e)
+{
+    struct json_fields_out p = {0};
+    json_t *o = json_object();
+    json_t *tables = json_array();
+
+    json_fields_set_uint(&p, o, "version", NOTE_VERSION);
+    p.failed |= json_object_set_new(o, "now", json_loads(now, 0, NULL)) != 0;
+    if (before != NULL) {
+        p.failed |= json_object_set_new(o, "before", json_loads(before, 0, NULL)) != 0;
+    }
+    for (uint32_t i = 0; i < was_count; i++) {
+        p.failed |= json_array_append_new(tables, def_to_json(&p, was[i])) != 0;
+    }
+    p.failed |= json_object_set_new(o, "was", tables) != 0;
+    return print_object(o, &p, out, e);
+}
+
+/* ---- loading ---- */
+
+/* Whether the state's place is at or before `start`. */
+static bool holds_at(const json_t *state, const struct schema_place *start, bool *corrupt)
+{
+    const char *source = json_string_value(json_object_get(state, "source"));
+    const char *gtids = json_string_value(json_object_get(state, "gtid"));
+    struct binlog_position position = {
+        .offset = (uint64_t)json_integer_value(json_object_get(state, "pos"))};
+    const char *file = json_string_value(json_object_get(state, "file"));
+    bool same = source != NULL && strcmp(source, start->source) == 0;
+
+    if (file == NULL || strlen(file) >= sizeof position.file) {
+        *corrupt = true;
+        return false;
+    }
+    memcpy(position.file, file, strlen(file) + 1);
+    bool by_gtids = gtids != NULL && start->gtids != NULL &&
+                    (gtid_set_flavor(start->gtids) == GTID_FLAVOR_MYSQL || !same ||
+                     start->position.file[0] == '\0');
+
+    if (by_gtids) {
+        struct gtid_set *set = NULL;
+
+        *corrupt = gtid_set_parse(gtids, gtid_set_flavor(start->gtids), &set, NULL) != ERR_OK;
+        bool holds = !*corrupt && gtid_set_is_subset(set, start->gtids);
+
+        gtid_set_free(set);
+        return holds;
+    }
+    return same && start->position.file[0] != '\0' &&
+           binlog_position_compare(&position, &start->position) <= 0;
+}
+
+static enum err_code load_tables(const json_t *tables, bool pinned, struct schema *s, struct err *e)
+{
+    struct arena arena;
+    enum err_code rc = ERR_OK;
+
+    arena_init(&arena, DEFS_BYTES_MAX);
+    for (size_t i = 0; rc == ERR_OK && i < json_array_size(tables); i++) {
+        struct json_fields_in p = {.arena = &arena};
+        const struct table_def *def = def_from_json(&p, json_array_get(tables, i));
+
+        if (p.no_room) {
+            rc = arena_fail(&arena, e, "schema note");
+        } else if (def == NULL || json_fields_failed(&p)) {
+            rc = err_set(e, ERR_CORRUPT, "schema note: '%s' is missing or wrong",
+                         p.wrong == NULL ? "tables" : p.wrong);
+        } else {
+            rc = schema_set_table(s, def, pinned, e);
+        }
+    }
+    arena_deinit(&arena);
+    return rc;
+}
+
+static enum err_code load_databases(json_t *databases, struct schema *s, struct err *e)
+{
+    const char *database;
+    json_t *charset;
+
+    json_object_foreach(databases, database, charset)
+    {
+        if (!json_is_string(charset)) {
+            return err_set(e, ERR_CORRUPT, "schema note: the charset of %s is no text", database);
+        }
+        ERR_TRY(schema_set_database(s, database, json_string_value(charset), e));
+    }
+    return ERR_OK;
+}
+
+static enum err_code load_state(const json_t *state, struct schema *s, struct buf *text,
+                                struct err *e)
+{
+    char *dumped = json_dumps(state, JSON_COMPACT);
+
+    if (dumped == NULL) {
+        return err_nomem(e);
+    }
+    buf_append_str(text, dumped);
+    free(dumped);
+    ERR_TRY(buf_check(text, e, "schema note"));
+    ERR_TRY(load_databases(json_object_get(state, "databases"), s, e));
+    return load_tables(json_object_get(state, "tables"), false, s, e);
+}
+
+static enum err_code load_note(const json_t *note, const struct schema_place *start,
+                               struct schema *s, struct buf *state, struct err *e)
+{
+    const json_t *now = json_object_get(note, "now");
+    const json_t *before = json_object_get(note, "before");
+    bool corrupt = json_integer_value(json_object_get(note, "version")) != NOTE_VERSION;
+
+    if (!corrupt && holds_at(now, start, &corrupt)) {
+        return load_state(now, s, state, e);
+    }
+    if (!corrupt && before != NULL && holds_at(before, start, &corrupt)) {
+        ERR_TRY(load_state(before, s, state, e));
+        return load_tables(json_object_get(note, "was"), true, s, e);
+    }
+    return corrupt ? err_set(e, ERR_CORRUPT, "schema note: it cannot be read") : ERR_OK;
+}
+
+enum err_code schema_note_load(const char *note, const struct schema_place *start, struct schema *s,
+                               struct buf *state, struct err *e)
+{
+    json_error_t why;
+    json_t *o = json_loads(note, JSON_REJECT_DUPLICATES, &why);
+
+    if (o == NULL) {
+        return err_set(e, ERR_CORRUPT, "schema note: %s at column %d", why.text, why.column);
+    }
+    enum err_code rc = load_note(o, start, s, state, e);
+
+    json_decref(o);
+    return rc;
+}

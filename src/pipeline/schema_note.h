@@ -1,0 +1,45 @@
+/*
+ * schema_note.h - what a connection knows of tables that it does not follow, as a note beside the
+ * watermarks.
+ *
+ * Tables come to followed names by RENAME (gh-ost, pt-online-schema-change, swaps), and columns get
+ * charsets from their database. A start from any cut needs both as of that cut. The note holds two
+ * states: after the statements of the cut that wrote it, and before them, for a start that finds
+ * some tables still in front of that cut; the latter with followed tables that the cut changed.
+ *
+ * Thread: one at a time.
+ */
+#ifndef CALVE_PIPELINE_SCHEMA_NOTE_H
+#define CALVE_PIPELINE_SCHEMA_NOTE_H
+
+#include "base/buf.h"
+#include "mysql/gtid.h"
+#include "mysql/position.h"
+#include "mysql/schema.h"
+
+struct schema_place {
+    struct binlog_position position;
+    const struct gtid_set *gtids; /* NULL: the source has none */
+    const char *source;           /* mysql_server.identity */
+};
+
+/* Databases and tables that are not pinned, as of a place. Errors: ERR_CORRUPT, ERR_NOMEM. */
+MUST_USE enum err_code schema_note_state(const struct schema *s, const struct schema_place *at,
+                                         struct buf *out, struct err *e);
+
+/*
+ * now and before are states (before NULL: there is none); was are definitions of followed tables as
+ * of `before`.
+ */
+MUST_USE enum err_code schema_note_print(const char *now, const char *before,
+                                         const struct table_def *const *was, uint32_t was_count,
+                                         struct buf *out, struct err *e);
+
+/*
+ * Puts the later of the note's states that is not after `start` into s, and its text into *state
+ * (empty: none of them is). Errors: ERR_CORRUPT.
+ */
+MUST_USE enum err_code schema_note_load(const char *note, const struct schema_place *start,
+                                        struct schema *s, struct buf *state, struct err *e);
+
+#endif

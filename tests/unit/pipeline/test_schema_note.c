@@ -1,0 +1,219 @@
+#include "pipeline/schema_note.h"
+
+#include <stdlib.h>
+
+#include "base/str.h"
+#include "test.h"
+
+#define UUID "3e11fa47-71ca-11e1-9e33-c80aa9429562"
+
+static struct schema *new_schema(void)
+{
+    struct schema *s = NULL;
+    struct err e = {0};
+
+    assert_ok(
+        schema_new(&(struct schema_options){.version_number = 90000, .default_charset = "utf8mb4"},
+                   &s, &e),
+        &e);
+    return s;
+}
+
+static struct table_def table(const char *name, struct column_def *column)
+{
+    *column = (struct column_def){
+        .name = "id", .type = COLUMN_TYPE_INT, .nullable = true, .type_text = "int"};
+    return (struct table_def){.schema = "shop",
+                              .name = name,
+                              .columns = column,
+                              .column_count = 1,
+                              .charset = "utf8mb4",
+                              .engine = "InnoDB"};
+}
+
+static void put(struct schema *s, const char *name, bool pinned)
+{
+    struct column_def column;
+    struct table_def def = table(name, &column);
+    struct err e = {0};
+
+    assert_ok(schema_set_table(s, &def, pinned, &e), &e);
+}
+
+static char *state_of(const struct schema *s, const struct schema_place *at)
+{
+    struct buf out = {0};
+    struct err e = {0};
+
+    assert_ok(schema_note_state(s, at, &out, &e), &e);
+    char *text = str_dup(buf_cstr(&out));
+
+    buf_deinit(&out);
+    assert_non_null(text);
+    return text;
+}
+
+static struct gtid_set *set_of(const char *text)
+{
+    struct gtid_set *set = NULL;
+    struct err e = {0};
+
+    assert_ok(gtid_set_parse(text, GTID_FLAVOR_MYSQL, &set, &e), &e);
+    return set;
+}
+
+/* now: `ghost` and database `shop`, at 200 and :1-20; before: `older`, at 100 and :1-10. */
+static char *sample_note(bool gtids)
+{
+    struct schema *s = new_schema();
+    struct err e = {0};
+    struct buf out = {0};
+    struct column_def column;
+    struct table_def followed = table("followed", &column);
+    const struct table_def *was[] = {&followed};
+    struct gtid_set *first = set_of(UUID ":1-10");
+    struct gtid_set *second = set_of(UUID ":1-20");
+
+    put(s, "older", false);
+    put(s, "followed", true);
+    char *before =
+        state_of(s, &(struct schema_place){{"binlog.000009", 100}, gtids ? first : NULL, "server"});
+
+    schema_forget(s, "shop", "older");
+    put(s, "ghost", false);
+    assert_ok(schema_set_database(s, "shop", "latin1", &e), &e);
+    char *now = state_of(
+        s, &(struct schema_place){{"binlog.000010", 200}, gtids ? second : NULL, "server"});
+
+    assert_ok(schema_note_print(now, before, was, 1, &out, &e), &e);
+    char *note = str_dup(buf_cstr(&out));
+
+    assert_non_null(note);
+    free(before);
+    free(now);
+    buf_deinit(&out);
+    gtid_set_free(first);
+    gtid_set_free(second);
+    schema_free(s);
+    return note;
+}
+
+static enum err_code load(const char *note, const struct schema_place *start, struct schema *s,
+                          bool *taken, struct err *e)
+{
+    struct buf text = {0};
+    enum err_code rc = schema_note_load(note, start, s, &text, e);
+
+    *taken = text.len > 0;
+    buf_deinit(&text);
+    return rc;
+}
+
+TEST(test_schema_note__takes_the_state_that_holds_at_the_start)
+{
+    static const struct {
+        struct binlog_position start;
+        const char *gtids;
+        const char *source;
+        const char *known; /* of ghost, older, followed; "" none, and no state */
+    } cases[] = {
+        {{"binlog.000010", 200}, NULL, "server", "ghost"},
+        {{"binlog.000011", 4}, NULL, "server", "ghost"},
+        {{"binlog.000010", 199}, NULL, "server", "older,followed"},
+        {{"binlog.000009", 100}, NULL, "server", "older,followed"},
+        {{"binlog.000009", 99}, NULL, "server", ""},
+        {{"binlog.000011", 4}, NULL, "another", ""},
+        {{"", 0}, UUID ":1-20", "server", "ghost"},
+        {{"binlog.000001", 4}, UUID ":1-21", "another", "ghost"},
+        {{"binlog.000011", 4}, UUID ":1-19", "server", "older,followed"},
+        {{"binlog.000011", 4}, UUID ":2-9", "server", ""},
+    };
+    static const char *const names[] = {"ghost", "older", "followed"};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *note = sample_note(cases[i].gtids != NULL);
+        struct gtid_set *gtids = cases[i].gtids == NULL ? NULL : set_of(cases[i].gtids);
+        const struct schema_place start = {cases[i].start, gtids, cases[i].source};
+        struct schema *s = new_schema();
+        struct err e = {0};
+        bool taken;
+
+        assert_ok(load(note, &start, s, &taken, &e), &e);
+        assert_int_equal(taken, cases[i].known[0] != '\0');
+        for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
+            assert_int_equal(schema_find(s, "shop", names[k]) != NULL,
+                             strstr(cases[i].known, names[k]) != NULL);
+        }
+        schema_free(s);
+        gtid_set_free(gtids);
+        free(note);
+    }
+}
+
+TEST(test_schema_note__a_state_reads_back_as_it_was)
+{
+    char *note = sample_note(false);
+    const struct schema_place start = {{"binlog.000010", 200}, NULL, "server"};
+    struct schema *s = new_schema();
+    struct err e = {0};
+    struct buf text = {0};
+
+    assert_ok(schema_note_load(note, &start, s, &text, &e), &e);
+    char *again = state_of(s, &start);
+
+    assert_string_equal(again, buf_cstr(&text));
+    assert_non_null(strstr(again, "\"databases\":{\"shop\":\"latin1\"}"));
+    free(again);
+    free(note);
+    buf_deinit(&text);
+    schema_free(s);
+}
+
+TEST(test_schema_note__refuses_what_is_none)
+{
+    static const char *const cases[] = {
+        "",
+        "[]",
+        "{}",
+        "{\"version\":2,\"now\":{}}",
+        "{\"version\":1}",
+        "{\"version\":1,\"now\":{\"source\":\"server\",\"file\":\"binlog.000001\",\"pos\":4,"
+        "\"tables\":[{}]}}",
+        "{\"version\":1,\"now\":{\"source\":\"server\",\"file\":\"binlog.000001\",\"pos\":4,"
+        "\"databases\":{\"a\":1}}}",
+    };
+    const struct schema_place start = {{"binlog.000010", 200}, NULL, "server"};
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct schema *s = new_schema();
+        struct err e = {0};
+        bool taken;
+
+        assert_err(load(cases[i], &start, s, &taken, &e), ERR_CORRUPT, &e);
+        schema_free(s);
+    }
+}
+
+TEST(test_schema_note__rejects_every_truncation)
+{
+    char *note = sample_note(true);
+    const struct schema_place start = {{"binlog.000010", 200}, NULL, "server"};
+
+    for (size_t len = 0; len < strlen(note); len++) {
+        char *part = str_ndup(note, len);
+        struct schema *s = new_schema();
+        struct err e = {0};
+        bool taken;
+
+        assert_non_null(part);
+        assert_err(load(part, &start, s, &taken, &e), ERR_CORRUPT, &e);
+        schema_free(s);
+        free(part);
+    }
+    free(note);
+}
+
+TEST_MAIN(test_case(test_schema_note__takes_the_state_that_holds_at_the_start),
+          test_case(test_schema_note__a_state_reads_back_as_it_was),
+          test_case(test_schema_note__refuses_what_is_none),
+          test_case(test_schema_note__rejects_every_truncation))
