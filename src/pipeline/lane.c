@@ -246,7 +246,7 @@ static enum err_code grown(struct decoder *d, struct followed_table *t, struct o
 static enum err_code decode_mark(struct decoder *d, const struct slab *s,
                                  const struct slab_entry *entry, struct span body)
 {
-    const uint8_t *end = memchr(body.data, '\0', body.len);
+    const uint8_t *end = body.len == 0 ? NULL : memchr(body.data, '\0', body.len);
     struct open_batch *open =
         batch_for_day(d, entry->table, (int32_t)(entry->timestamp_s / SECONDS_PER_DAY));
 
