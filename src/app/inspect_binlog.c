@@ -64,6 +64,24 @@ static enum err_code put_gtid(struct inspection *in, const struct binlog_event *
     return ERR_OK;
 }
 
+static enum err_code put_previous_gtids(struct inspection *in, const struct binlog_event *ev,
+                                        struct err *e)
+{
+    struct gtid_set *set = NULL;
+    struct buf text = {0};
+
+    ERR_TRY(gtid_set_decode(ev->body, &set, e));
+    gtid_set_print(set, &text);
+    enum err_code rc = buf_check(&text, e, "GTID set");
+
+    if (rc == ERR_OK) {
+        put_text(in, "gtids", buf_span(&text));
+    }
+    buf_deinit(&text);
+    gtid_set_free(set);
+    return rc;
+}
+
 static enum err_code put_query(struct inspection *in, const struct binlog_event *ev, struct err *e)
 {
     struct binlog_query query;
@@ -126,6 +144,8 @@ static enum err_code put_details(struct inspection *in, const struct binlog_even
     case BINLOG_EVENT_GTID_TAGGED:
     case BINLOG_EVENT_MARIADB_GTID:
         return put_gtid(in, ev, e);
+    case BINLOG_EVENT_PREVIOUS_GTIDS:
+        return put_previous_gtids(in, ev, e);
     case BINLOG_EVENT_QUERY:
     case BINLOG_EVENT_EXECUTE_LOAD_QUERY:
         return put_query(in, ev, e);

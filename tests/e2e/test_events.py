@@ -8,7 +8,7 @@ import zlib
 
 import pytest
 
-from lake import replay
+from lake import file_number, replay
 
 TABLE = "CREATE TABLE t (id INT PRIMARY KEY, v MEDIUMTEXT)"
 
@@ -21,6 +21,17 @@ def check(calve, source, oracle, tables=("t",)):
 
 def ids(calve, source, table="t"):
     return sorted(json.loads(p)["id"] for p in calve.lake.payloads(source.schema, table))
+
+
+def inspect(calve, path, *flags):
+    """What `inspect binlog` says about a file."""
+    result = calve.plain("inspect", "binlog", path, "--json", *flags, timeout=120)
+    assert result.status == 0, result
+    return [json.loads(line) for line in result.out.splitlines()]
+
+
+def binlog_path(source, file=None):
+    return pathlib.Path(source.value("SELECT @@datadir"), file or source.position()[0])
 
 
 # ---- GTIDs with tags ---------------------------------------------------------------------------
@@ -52,6 +63,9 @@ def test_tagged_gtids(make_source, make_calve, make_oracle):
     calve.catch_up()
     check(calve, source, make_oracle(source))
 
+    head = [e for e in inspect(calve, binlog_path(source)) if e["type"] == "PREVIOUS_GTIDS"]
+    assert len(head) == 1 and ":blue:1-3:red:1," in head[0]["gtids"], head
+
     # Up to a set in which only the number behind a tag has grown.
     source.sql("SET gtid_next = 'AUTOMATIC:blue'", "INSERT INTO t VALUES (30, 'in')")
     until = source.gtids()
@@ -64,17 +78,6 @@ def test_tagged_gtids(make_source, make_calve, make_oracle):
 
 
 # ---- compressed events of MariaDB --------------------------------------------------------------
-
-
-def inspect(calve, path, *flags):
-    """What `inspect binlog` says about a file."""
-    result = calve.plain("inspect", "binlog", path, "--json", *flags, timeout=120)
-    assert result.status == 0, result
-    return [json.loads(line) for line in result.out.splitlines()]
-
-
-def binlog_path(source, file=None):
-    return pathlib.Path(source.value("SELECT @@datadir"), file or source.position()[0])
 
 
 @pytest.mark.parametrize("flavor", ["mariadb-10.11", "mariadb-11.8"])
@@ -161,3 +164,133 @@ def test_rows_events_in_pieces(compress, make_source, make_calve, tmp_path):
         shown = inspect(calve, made, "--rows")
         assert rows(shown) == whole
         assert 172 in {e.get("type_code") for e in shown} and (pieces > 20 or piece > 1000)
+
+
+# ---- what else comes in between ----------------------------------------------------------------
+
+
+def place_of(source):
+    file, offset = source.position()
+    return file_number(file), offset
+
+
+def position_of(event):
+    return file_number(event["file"]), event["pos"]
+
+
+@pytest.mark.parametrize("first", ["CRC32", "NONE"])
+def test_checksum_switched(first, source, make_calve, make_oracle):
+    """In mid stream, both ways, and while calve is away."""
+    other = "NONE" if first == "CRC32" else "CRC32"
+    source.sql(TABLE)
+    with source.globals(binlog_checksum=first):
+        calve = make_calve(source)
+        calve.catch_up()
+        running = calve.start("run")
+        running.wait_event("source.connected")
+        for i in range(6):
+            source.sql(f"INSERT INTO t VALUES ({i}, '{i}')",
+                       f"SET GLOBAL binlog_checksum = '{other if i % 2 == 0 else first}'",
+                       f"UPDATE t SET v = 'again' WHERE id = {i}")
+        source.sql("INSERT INTO t VALUES (100, 'end')")
+        until = place_of(source)
+        running.wait_event("cut.committed", where=lambda e: position_of(e) >= until)
+        assert not running.stop().named("source.lost")
+        check(calve, source, make_oracle(source))
+        source.sql(f"SET GLOBAL binlog_checksum = '{other}'", "INSERT INTO t VALUES (101, 'away')")
+        calve.catch_up()
+        check(calve, source, make_oracle(source))
+
+
+@pytest.mark.parametrize("flavor", ["mariadb-10.11", "mariadb-11.8"])
+def test_annotated_rows(flavor, make_source, make_calve, make_oracle):
+    """Each row has the position where its event ends, whether the server sends annotations or not."""
+    source = make_source(flavor, binlog_annotate_row_events="ON")
+    calve = make_calve(source)
+    source.sql(TABLE)
+    calve.catch_up()
+    source.sql("FLUSH BINARY LOGS")
+    path = binlog_path(source)
+    for i in range(20):
+        source.sql("BEGIN", f"INSERT INTO t VALUES ({i}, REPEAT('long ', 100))", "SAVEPOINT s",
+                   f"UPDATE t SET v = 'short' WHERE id = {i}", "COMMIT")
+    calve.catch_up()
+    source.sql("DELETE FROM t WHERE id < 5")
+    calve.catch_up()
+    check(calve, source, make_oracle(source))
+    events = inspect(calve, path)
+    assert "ANNOTATE_ROWS" in {e["type"] for e in events}
+    ends = {e["end"] for e in events if e["type"] in ("WRITE_ROWS_V1", "UPDATE_ROWS_V1", "DELETE_ROWS_V1")}
+    found = {c.log_position for c in calve.lake.changes(source.schema, "t")}
+    assert found == ends
+
+
+def test_payloads_of_a_session(make_source, make_calve, make_oracle):
+    """Compressed transactions although the server's global setting is off."""
+    source = make_source("mysql-9")
+    source.sql(TABLE)
+    calve = make_calve(source)
+    calve.catch_up()
+    source.sql("FLUSH BINARY LOGS")
+    path = binlog_path(source)
+    assert source.value("SELECT @@GLOBAL.binlog_transaction_compression") == 0
+    running = calve.start("run")
+    running.wait_event("source.connected")
+    source.sql("SET SESSION binlog_transaction_compression = ON", "INSERT INTO t VALUES (1, REPEAT('a', 100000)), (2, 'b')",
+               "BEGIN", "UPDATE t SET v = 'c' WHERE id = 1", "SAVEPOINT s", "INSERT INTO t VALUES (3, 'gone')",
+               "ROLLBACK TO s", "DELETE FROM t WHERE id = 2", "COMMIT",
+               "SET SESSION binlog_transaction_compression = OFF", "INSERT INTO t VALUES (4, 'plain')",
+               "SET SESSION binlog_transaction_compression = ON, gtid_next = 'AUTOMATIC:packed'",
+               "INSERT INTO t VALUES (5, 'with a tag')", "SET SESSION gtid_next = 'AUTOMATIC'",
+               # More than a megabyte of random text: several blocks.
+               "INSERT INTO t WITH RECURSIVE n AS (SELECT 10 i UNION ALL SELECT i + 1 FROM n WHERE i < 900) "
+               "SELECT i, REPEAT(SHA2(i, 512), 20) FROM n")
+    running.wait_event("cut.committed")
+    running.stop()
+    calve.catch_up()
+    check(calve, source, make_oracle(source))
+    packed = [e for e in inspect(calve, path) if e.get("in_payload")]
+    assert {"WRITE_ROWS", "UPDATE_ROWS", "DELETE_ROWS"} <= {e["type"] for e in packed}
+
+
+def load_data(source, table, rows, *before):
+    """LOAD DATA LOCAL of (id, v) rows, in a session of its own."""
+    path = pathlib.Path(source.value("SELECT @@datadir")).parent / f"{source.schema}.tsv"
+    path.write_text("".join(f"{i}\t{v}\n" for i, v in rows), encoding="ascii")
+    with source.session(local_infile=True) as connection, connection.cursor() as cursor:
+        for statement in before:
+            cursor.execute(statement)
+        cursor.execute(f"LOAD DATA LOCAL INFILE '{path}' INTO TABLE {table}")
+    path.unlink()
+
+
+def test_load_data(source, make_calve, make_oracle):
+    """As rows they arrive; as a statement they stop the run, but only for a followed table."""
+    source.sql("SET GLOBAL local_infile = ON", TABLE, "CREATE TABLE other (id INT PRIMARY KEY, v TEXT)")
+    calve = make_calve(source, tables=f"{source.schema}.t")
+    calve.catch_up()
+    load_data(source, "t", [(i, f"row {i}") for i in range(5000)])
+    calve.catch_up()
+    check(calve, source, make_oracle(source))
+    assert len(calve.lake.changes(source.schema, "t")) == 5000
+
+    # A statement in another schema, of several blocks of data.
+    elsewhere = f"{source.schema}_x"
+    source.sql(f"CREATE DATABASE {elsewhere}", f"CREATE TABLE {elsewhere}.u (id INT PRIMARY KEY, v MEDIUMTEXT)",
+               "FLUSH BINARY LOGS")
+    path = binlog_path(source)
+    try:
+        load_data(source, "u", [(i, "x" * 50_000) for i in range(60)],
+                  f"USE {elsewhere}", "SET SESSION binlog_format = 'STATEMENT'")
+        assert source.value(f"SELECT COUNT(*) FROM {elsewhere}.u") == 60
+        source.sql("INSERT INTO t VALUES (9999, 'behind it')")
+        calve.catch_up()
+        check(calve, source, make_oracle(source))
+        shown = inspect(calve, path)
+        assert any(e["type"] == "EXECUTE_LOAD_QUERY" and "INTO TABLE" in e["sql"] for e in shown), shown
+
+        load_data(source, "t", [(20_000, "as a statement")], "SET SESSION binlog_format = 'STATEMENT'")
+        result = calve.run("run", until="current")
+        assert result.status != 0 and "binlog_format=ROW" in result.error, result
+    finally:
+        source.sql(f"DROP DATABASE {elsewhere}")
