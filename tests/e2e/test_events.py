@@ -1,8 +1,11 @@
 """Events that servers write only when they are told to: every row arrives, whatever wraps it."""
 
 import json
+import os
 import pathlib
+import shutil
 import struct
+import tempfile
 import uuid
 import zlib
 
@@ -294,3 +297,31 @@ def test_load_data(source, make_calve, make_oracle):
         assert result.status != 0 and "binlog_format=ROW" in result.error, result
     finally:
         source.sql(f"DROP DATABASE {elsewhere}")
+
+
+@pytest.mark.parametrize("flavor", ["mariadb-10.11", "mariadb-11.8"])
+def test_encrypted_binlogs(flavor, make_source, make_calve, make_oracle, request):
+    """A server sends decrypted what it has encrypted; its files are refused."""
+    folder = tempfile.mkdtemp(prefix="calve-keys-")  # the server's user has to reach it
+    request.addfinalizer(lambda: shutil.rmtree(folder))
+    os.chmod(folder, 0o755)
+    keys = pathlib.Path(folder, "keys.txt")
+    keys.write_text("1;" + "0123456789abcdef" * 4 + "\n", encoding="ascii")
+    source = make_source(flavor, plugin_load_add="file_key_management", file_key_management_filename=keys,
+                         encrypt_binlog="ON")
+    source.sql(TABLE)
+    calve = make_calve(source)
+    calve.catch_up()
+    running = calve.start("run")
+    running.wait_event("source.connected")
+    for i in range(5):
+        source.sql(f"INSERT INTO t VALUES ({i}, REPEAT('secret', 1000))", "FLUSH BINARY LOGS",
+                   f"UPDATE t SET v = 'open' WHERE id = {i}")
+    until = place_of(source)
+    running.wait_event("cut.committed", where=lambda e: position_of(e) >= until)
+    running.stop()
+    check(calve, source, make_oracle(source))
+    path = binlog_path(source)
+    assert b"open" not in path.read_bytes()
+    refused = calve.plain("inspect", "binlog", path)
+    assert refused.status != 0 and "START_ENCRYPTION" in refused.log and "read it from its server" in refused.log
