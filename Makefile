@@ -38,7 +38,7 @@ help:
 	@echo 'make           installs what building needs, builds build/calve'
 	@echo 'make demo      a private MySQL 9 under change, followed into ./lake and read back'
 	@echo 'make check     every test: lints, unit tests, sanitizers, end to end'
-	@echo 'make bench     calve beside mysqlbinlog and mysql on the same data'
+	@echo 'make bench     calve beside mysqlbinlog and mysql on the same data, decoding too'
 	@echo 'make fuzz      each fuzzer for FUZZ_SECONDS (180)'
 	@echo 'make install   to PREFIX (/usr/local), below DESTDIR'
 	@echo 'make clean     removes build/'

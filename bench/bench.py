@@ -5,6 +5,8 @@
                beside mysqlbinlog --read-from-remote-server --raw of the same binlog files
     backfill   calve backfill, to a new warehouse
                beside mysql --quick -e 'SELECT * FROM …', to nowhere
+    decoding   calve inspect binlog FILE --discard of the same binlog files (decode.py)
+               beside mysqlbinlog -vv, to nowhere
 
 For two tables, an order table and sysbench's, each over TCP on the loopback, with the same TLS on both
 sides. Machines differ and wander: what counts are the ratios, each between two neighbours in one round.
@@ -29,6 +31,7 @@ ROOT = HERE.parent
 sys.path[:0] = [str(ROOT / "tools")]
 
 # pylint: disable=wrong-import-position
+import decode
 import measure
 import workload
 from servers import Server, ServerError
@@ -225,6 +228,14 @@ def rounds(bench, args):
     return series
 
 
+def decoded(bench, data):
+    """The binlog files of the changes, decoded without a server."""
+    say("decoding ...")
+    return [decode.series(table.name, [data / f for f in bench.facts[table.name]["files"]], bench.args.calve,
+                          bench.server.programs, bench.args.rounds, bench.scratch, bench.log)
+            for table in workload.TABLES]
+
+
 # ---- the report --------------------------------------------------------------------------------
 
 
@@ -261,7 +272,7 @@ def report(series):
                 f" {f['peak_mib']:9.1f}{ratio if who == 'calve' else ''}")
 
 
-def verdicts(series, idle):
+def verdicts(series, idle, decoding):
     """[(target, figure, whether it is reached)]."""
     found = []
     for work, least in TARGETS.items():
@@ -273,6 +284,7 @@ def verdicts(series, idle):
               if s["table"] == "orders" and s["work"] == "catch-up")
     found.append((f"catch-up of orders: at most {CPU_TARGET} CPU s for a million changes", f"{cpu:.2f}",
                   cpu <= CPU_TARGET))
+    found += [decode.verdict(s) for s in decoding if s["name"] == "orders"]
     peak = max(s["calve_median"]["peak_mib"] for s in series)
     found.append((f"peak memory: at most {PEAK_TARGET_MIB} MiB", f"{peak:.1f}", peak <= PEAK_TARGET_MIB))
     resting = idle["peak_kib"] / 1024
@@ -313,18 +325,19 @@ def main():
         bench = Bench(args, server, facts)
         series = rounds(bench, args)
         idle = bench.idle(workload.Orders)
+    decoding = decoded(bench, data)
     shutil.rmtree(bench.scratch, ignore_errors=True)
     report(series)
-    say("")
+    say("\n" + decode.report(decoding) + "\n")
     if args.changes < 1_000_000:
         say("a small run: starting and ending weigh more than rows, and the targets are not meant for it")
-    found = verdicts(series, idle)
+    found = verdicts(series, idle, decoding)
     for target, figure, reached in found:
         say(f"{'reached' if reached else 'MISSED '}  {target}: {figure}")
     result = OUT / "result.json"
     result.write_text(json.dumps({
         "machine": measure.machine(), "rows": args.rows, "changes": args.changes, "seed": args.seed,
-        "series": series, "idle": idle,
+        "series": series, "idle": idle, "decoding": decoding,
         "targets": [{"target": t, "figure": f, "reached": r} for t, f, r in found]}, indent=1) + "\n",
         encoding="utf-8")
     say(f"\nall figures: {result.relative_to(ROOT)}")

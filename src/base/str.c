@@ -254,28 +254,66 @@ size_t str_utf8_char(struct span text)
     return tail + 1;
 }
 
-bool str_is_utf8(struct span text)
+#define HIGH_BITS 0x8080808080808080u
+
+/* How many of fewer than 8 bytes are ASCII at the start: two reads that overlap, if there are 4. */
+static inline size_t short_ascii_run(const uint8_t *p, size_t len)
+{
+    uint32_t head;
+    uint32_t tail;
+
+    if (len < 4) {
+        size_t i = 0;
+
+        while (i < len && p[i] < 0x80) {
+            i++;
+        }
+        return i;
+    }
+    memcpy(&head, p, sizeof head);
+    memcpy(&tail, p + len - sizeof tail, sizeof tail);
+    head &= (uint32_t)HIGH_BITS;
+    tail &= (uint32_t)HIGH_BITS;
+    if (head != 0) {
+        return (size_t)__builtin_ctz(head) / 8;
+    }
+    return tail == 0 ? len : len - sizeof tail + (size_t)__builtin_ctz(tail) / 8;
+}
+
+static inline size_t ascii_run(const uint8_t *p, size_t len)
 {
     size_t i = 0;
 
-    while (i < text.len) {
-        if (text.len - i >= 8) {
-            uint64_t word;
+    for (; len - i >= 8; i += 8) {
+        uint64_t word;
 
-            memcpy(&word, text.data + i, sizeof word);
-            word &= 0x8080808080808080u;
-            if (word == 0) {
-                i += 8;
-                continue;
+        memcpy(&word, p + i, sizeof word);
+        word &= HIGH_BITS;
+        if (word != 0) {
+            return i + (size_t)__builtin_ctzll(word) / 8;
+        }
+    }
+    return i + short_ascii_run(p + i, len - i);
+}
+
+bool str_is_utf8(struct span text)
+{
+    const uint8_t *p = text.data;
+    size_t left = text.len;
+
+    while (left > 0) {
+        size_t n = ascii_run(p, left);
+
+        p += n;
+        left -= n;
+        while (left > 0 && *p >= 0x80) {
+            n = str_utf8_char(span_of(p, left));
+            if (n == 0) {
+                return false;
             }
-            i += (size_t)__builtin_ctzll(word) / 8;
+            p += n;
+            left -= n;
         }
-        size_t len = str_utf8_char(span_of(text.data + i, text.len - i));
-
-        if (len == 0) {
-            return false;
-        }
-        i += len;
     }
     return true;
 }
