@@ -94,7 +94,7 @@ static void define_string(const struct table_map_column *c, unsigned seed, struc
                   : c->meta == 16 ? sixteen[seed % 3]
                   : c->meta == 4  ? COLUMN_TYPE_INET4
                                   : COLUMN_TYPE_BINARY;
-    } else if (c->type == WIRE_BLOB) {
+    } else if (c->type == WIRE_BLOB || c->type == WIRE_BLOB_COMPRESSED) {
         d->type = binary ? COLUMN_TYPE_BLOB : COLUMN_TYPE_TEXT;
     } else {
         d->type = binary ? COLUMN_TYPE_VARBINARY : COLUMN_TYPE_VARCHAR;
@@ -115,6 +115,8 @@ static void define(const struct table_map_column *c, unsigned seed, struct colum
     case WIRE_VARCHAR:
     case WIRE_VAR_STRING:
     case WIRE_BLOB:
+    case WIRE_VARCHAR_COMPRESSED:
+    case WIRE_BLOB_COMPRESSED:
         define_string(c, seed, d);
         break;
     case WIRE_ENUM:

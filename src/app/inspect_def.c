@@ -160,8 +160,10 @@ static enum err_code guess_column(const struct guess *g)
         return guess_string(g, COLUMN_TYPE_CHAR, COLUMN_TYPE_BINARY);
     case WIRE_VARCHAR:
     case WIRE_VAR_STRING:
+    case WIRE_VARCHAR_COMPRESSED:
         return guess_string(g, COLUMN_TYPE_VARCHAR, COLUMN_TYPE_VARBINARY);
     case WIRE_BLOB:
+    case WIRE_BLOB_COMPRESSED:
         return guess_string(g, COLUMN_TYPE_TEXT, COLUMN_TYPE_BLOB);
     case WIRE_ENUM:
         return guess_labels(g, COLUMN_TYPE_ENUM);

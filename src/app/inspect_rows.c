@@ -240,7 +240,7 @@ enum err_code inspect_rows_decode(struct inspect_rows *r, const struct binlog_ev
     enum err_code rc = decode_rows(t, &r->reader, ev, json, out, rows, e);
 
     /* Images that lack columns are no fault of the file, whose other rows are of interest. */
-    if (rc == ERR_UNSUPPORTED && out != NULL) {
+    if (rc == ERR_UNSUPPORTED && out != NULL && e != NULL) {
         put_undecoded(e, json, out);
         return ERR_OK;
     }

@@ -303,10 +303,15 @@ enum err_code deflate_decompress(struct span in, struct buf *out, struct err *e)
     return rc;
 }
 
-enum err_code zlib_decompress(struct span in, size_t content_bytes, struct buf *out, struct err *e)
+/* One stream that is all of `in` and holds exactly content_bytes. */
+static enum err_code inflate_exactly(struct span in, bool zlib, size_t content_bytes,
+                                     struct buf *out, struct err *e)
 {
+    const char *name = zlib ? "zlib" : "deflate";
+
     if (content_bytes / DEFLATE_RATIO_MAX > in.len) {
-        return err_set(e, ERR_CORRUPT, "zlib: %zu bytes cannot hold %zu", in.len, content_bytes);
+        return err_set(e, ERR_CORRUPT, "%s: %zu bytes cannot hold %zu", name, in.len,
+                       content_bytes);
     }
     uint8_t *p = buf_reserve(out, content_bytes == 0 ? 1 : content_bytes);
     struct libdeflate_decompressor *d = p == NULL ? NULL : libdeflate_alloc_decompressor();
@@ -320,15 +325,27 @@ enum err_code zlib_decompress(struct span in, size_t content_bytes, struct buf *
         return err_nomem(e);
     }
     enum libdeflate_result rc =
-        libdeflate_zlib_decompress_ex(d, in.data, in.len, p, content_bytes, &used, &made);
+        zlib ? libdeflate_zlib_decompress_ex(d, in.data, in.len, p, content_bytes, &used, &made)
+             : libdeflate_deflate_decompress_ex(d, in.data, in.len, p, content_bytes, &used, &made);
 
     libdeflate_free_decompressor(d);
     if (rc != LIBDEFLATE_SUCCESS || made != content_bytes || used != in.len) {
-        return err_set(e, ERR_CORRUPT, "zlib: %zu bytes are no stream of %zu", in.len,
+        return err_set(e, ERR_CORRUPT, "%s: %zu bytes are no stream of %zu", name, in.len,
                        content_bytes);
     }
     out->len += made;
     return ERR_OK;
+}
+
+enum err_code zlib_decompress(struct span in, size_t content_bytes, struct buf *out, struct err *e)
+{
+    return inflate_exactly(in, true, content_bytes, out, e);
+}
+
+enum err_code deflate_decompress_exactly(struct span in, size_t content_bytes, struct buf *out,
+                                         struct err *e)
+{
+    return inflate_exactly(in, false, content_bytes, out, e);
 }
 
 enum err_code gzip_decompress(struct span in, struct buf *out, struct err *e)

@@ -46,6 +46,9 @@ MUST_USE enum err_code deflate_decompress(struct span in, struct buf *out, struc
  */
 MUST_USE enum err_code zlib_decompress(struct span in, size_t content_bytes, struct buf *out,
                                        struct err *e);
+/* The same for a stream without header and checksum (RFC 1951). */
+MUST_USE enum err_code deflate_decompress_exactly(struct span in, size_t content_bytes,
+                                                  struct buf *out, struct err *e);
 
 /* gzip, for reading metadata that others wrote compressed. */
 MUST_USE enum err_code gzip_decompress(struct span in, struct buf *out, struct err *e);

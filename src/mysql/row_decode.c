@@ -1,14 +1,30 @@
-/* Values as rows events hold them; numbers are little-endian, packed decimals and BIT big-endian.
+/*
+ * Values as rows events hold them; numbers are little-endian, packed decimals and BIT big-endian.
+ *
+ * MariaDB's COMPRESSED columns, behind the length of the whole:
+ *
+ *   nothing   an empty value
+ *   0         then the bytes as they are
+ *   head 1    high half: method, 8 = zlib; 0x08: no zlib header and checksum; low three bits: width
+ *   length    of the value, width bytes, big-endian
+ *   stream
  */
+#include <inttypes.h>
 #include <math.h>
 
 #include "base/str.h"
+#include "codec/compress.h"
 #include "codec/decimal.h"
 #include "mysql/json_binary.h"
 #include "mysql/json_diff.h"
 #include "mysql/row_plan_int.h"
 #include "mysql/value_inet.h"
 #include "mysql/value_temporal.h"
+
+#define COMPRESSED_METHOD_SHIFT 4
+#define COMPRESSED_METHOD_ZLIB  8
+#define COMPRESSED_RAW          0x08u
+#define COMPRESSED_WIDTH        0x07u
 
 static enum err_code cut(struct err *e)
 {
@@ -312,40 +328,64 @@ enum err_code row_decode_set(struct row_reader *r, const struct row_op *op, stru
     return (v & op->doubtful) != 0 ? in_doubt(e) : ERR_OK;
 }
 
-enum err_code row_decode_utf8(struct row_reader *r, const struct row_op *op, struct value *out,
-                              struct err *e)
+enum err_code row_make_utf8(struct row_reader *r, const struct row_op *op, struct span bytes,
+                            struct value *out, struct err *e)
 {
-    struct span text;
-
-    ERR_TRY(read_prefixed(r, op, &text, e));
-    if (!str_is_utf8(text)) {
-        return charset_bad_utf8(op->charset, text, e);
+    (void)r;
+    if (!str_is_utf8(bytes)) {
+        return charset_bad_utf8(op->charset, bytes, e);
     }
     out->kind = VALUE_TEXT;
-    out->u.bytes = text;
+    out->u.bytes = bytes;
     return ERR_OK;
 }
 
-enum err_code row_decode_text(struct row_reader *r, const struct row_op *op, struct value *out,
-                              struct err *e)
+enum err_code row_make_text(struct row_reader *r, const struct row_op *op, struct span bytes,
+                            struct value *out, struct err *e)
 {
-    struct span text;
-
-    ERR_TRY(read_prefixed(r, op, &text, e));
-    if (text.len == 0 || (charset_has_ascii(op->charset) && charset_is_ascii_text(text))) {
+    if (bytes.len == 0 || (charset_has_ascii(op->charset) && charset_is_ascii_text(bytes))) {
         out->kind = VALUE_TEXT;
-        out->u.bytes = text;
+        out->u.bytes = bytes;
         return ERR_OK;
     }
-    ERR_TRY(scratch_room(r, charset_utf8_bytes_max(text.len), e));
+    ERR_TRY(scratch_room(r, charset_utf8_bytes_max(bytes.len), e));
     size_t start = r->scratch.len;
 
-    ERR_TRY(charset_to_utf8(op->charset, &r->charsets, text, &r->scratch, e));
+    ERR_TRY(charset_to_utf8(op->charset, &r->charsets, bytes, &r->scratch, e));
     size_t len = r->scratch.len - start;
 
     r->scratch.len = start;
     scratch_value(r, VALUE_TEXT, len, out);
     return ERR_OK;
+}
+
+enum err_code row_make_bytes(struct row_reader *r, const struct row_op *op, struct span bytes,
+                             struct value *out, struct err *e)
+{
+    (void)r;
+    (void)op;
+    (void)e;
+    out->kind = VALUE_BYTES;
+    out->u.bytes = bytes;
+    return ERR_OK;
+}
+
+enum err_code row_decode_utf8(struct row_reader *r, const struct row_op *op, struct value *out,
+                              struct err *e)
+{
+    struct span bytes;
+
+    ERR_TRY(read_prefixed(r, op, &bytes, e));
+    return row_make_utf8(r, op, bytes, out, e);
+}
+
+enum err_code row_decode_text(struct row_reader *r, const struct row_op *op, struct value *out,
+                              struct err *e)
+{
+    struct span bytes;
+
+    ERR_TRY(read_prefixed(r, op, &bytes, e));
+    return row_make_text(r, op, bytes, out, e);
 }
 
 enum err_code row_decode_bytes(struct row_reader *r, const struct row_op *op, struct value *out,
@@ -355,16 +395,71 @@ enum err_code row_decode_bytes(struct row_reader *r, const struct row_op *op, st
     return read_prefixed(r, op, &out->u.bytes, e);
 }
 
+/* What was written to r->made. */
+static enum err_code made_value(struct row_reader *r, enum value_kind kind, struct value *out,
+                                struct err *e)
+{
+    ERR_TRY(scratch_room(r, r->made.len, e));
+    if (r->made.len > 0) {
+        memcpy(r->scratch.data + r->scratch.len, r->made.data, r->made.len);
+    }
+    scratch_value(r, kind, r->made.len, out);
+    return ERR_OK;
+}
+
+static enum err_code too_long(const struct row_op *op, uint64_t len, struct err *e)
+{
+    return err_set(e, ERR_CORRUPT, "%" PRIu64 " bytes where at most %u fit", len, op->length);
+}
+
+/* Puts the bytes of a compressed value into r->made. */
+static enum err_code unpack(struct row_reader *r, const struct row_op *op, uint8_t head,
+                            struct bytes_reader *in, struct err *e)
+{
+    unsigned width = head & COMPRESSED_WIDTH;
+    uint64_t len = width >= 1 && width <= 4 ? bytes_uint_be(in, width) : 0;
+    struct span stream = bytes_rest(in);
+
+    if (head >> COMPRESSED_METHOD_SHIFT != COMPRESSED_METHOD_ZLIB) {
+        return err_set(e, ERR_UNSUPPORTED,
+                       "it is compressed by a method that is not known (0x%02x)", head);
+    }
+    if (bytes_failed(in) || len == 0) {
+        return err_set(e, ERR_CORRUPT, "a compressed value without its size");
+    }
+    if (len > op->length) {
+        return too_long(op, len, e);
+    }
+    buf_reset(&r->made);
+    return (head & COMPRESSED_RAW) != 0
+               ? deflate_decompress_exactly(stream, (size_t)len, &r->made, e)
+               : zlib_decompress(stream, (size_t)len, &r->made, e);
+}
+
+enum err_code row_decode_compressed(struct row_reader *r, const struct row_op *op,
+                                    struct value *out, struct err *e)
+{
+    struct span bytes;
+    struct bytes_reader in;
+
+    ERR_TRY(read_prefixed(r, op, &bytes, e));
+    bytes_reader_init(&in, bytes);
+    uint8_t head = bytes.len == 0 ? 0 : bytes_u8(&in);
+
+    if (head == 0) {
+        bytes = bytes_rest(&in);
+        return bytes.len > op->length ? too_long(op, bytes.len, e) : op->make(r, op, bytes, out, e);
+    }
+    ERR_TRY(unpack(r, op, head, &in, e));
+    ERR_TRY(op->make(r, op, buf_span(&r->made), out, e));
+    return out->u.bytes.data == r->made.data ? made_value(r, out->kind, out, e) : ERR_OK;
+}
+
 enum err_code row_decode_geometry(struct row_reader *r, const struct row_op *op, struct value *out,
                                   struct err *e)
 {
     out->kind = VALUE_GEOMETRY;
     return read_prefixed(r, op, &out->u.bytes, e);
-}
-
-static enum err_code too_long(const struct row_op *op, size_t len, struct err *e)
-{
-    return err_set(e, ERR_CORRUPT, "%zu bytes where at most %u fit", len, op->length);
 }
 
 /* The binlog leaves out zero bytes at the end. */
@@ -426,24 +521,15 @@ enum err_code row_decode_inet6(struct row_reader *r, const struct row_op *op, st
     return decode_to_text(r, op, value_put_inet6, VALUE_INET6_TEXT_BYTES, out, e);
 }
 
-/* What was written to r->json. */
-static enum err_code json_value(struct row_reader *r, struct value *out, struct err *e)
-{
-    ERR_TRY(scratch_room(r, r->json.len, e));
-    memcpy(r->scratch.data + r->scratch.len, r->json.data, r->json.len);
-    scratch_value(r, VALUE_JSON, r->json.len, out);
-    return ERR_OK;
-}
-
 enum err_code row_decode_json(struct row_reader *r, const struct row_op *op, struct value *out,
                               struct err *e)
 {
     struct span document;
 
     ERR_TRY(read_prefixed(r, op, &document, e));
-    buf_reset(&r->json);
-    ERR_TRY(json_binary_to_text(document, &r->json, e));
-    return json_value(r, out, e);
+    buf_reset(&r->made);
+    ERR_TRY(json_binary_to_text(document, &r->made, e));
+    return made_value(r, VALUE_JSON, out, e);
 }
 
 enum err_code row_decode_json_diff(struct row_reader *r, const struct row_op *op,
@@ -452,7 +538,7 @@ enum err_code row_decode_json_diff(struct row_reader *r, const struct row_op *op
     struct span diffs;
 
     ERR_TRY(read_prefixed(r, op, &diffs, e));
-    buf_reset(&r->json);
-    ERR_TRY(json_diff_to_text(document, diffs, &r->diffs, &r->json, e));
-    return json_value(r, out, e);
+    buf_reset(&r->made);
+    ERR_TRY(json_diff_to_text(document, diffs, &r->diffs, &r->made, e));
+    return made_value(r, VALUE_JSON, out, e);
 }

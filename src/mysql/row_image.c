@@ -116,7 +116,7 @@ void row_reader_deinit(struct row_reader *r)
     free(r->documents);
     arena_deinit(&r->diffs);
     buf_deinit(&r->scratch);
-    buf_deinit(&r->json);
+    buf_deinit(&r->made);
     charset_converter_deinit(&r->charsets);
     row_reader_init(r);
 }
@@ -241,7 +241,7 @@ enum err_code row_reader_start(struct row_reader *r, const struct row_plan *plan
     r->plan = plan;
     bytes_reader_init(&r->in, body);
     buf_shrink(&r->scratch, SCRATCH_KEPT_BYTES);
-    buf_shrink(&r->json, SCRATCH_KEPT_BYTES);
+    buf_shrink(&r->made, SCRATCH_KEPT_BYTES);
     enum err_code rc = start(r, event_type, e);
 
     if (rc != ERR_OK) {

@@ -53,7 +53,7 @@ struct row_reader {
     struct span *documents; /* of the before image, by JSON column; NULL: none is there */
     uint32_t document_capacity;
     struct arena diffs; /* while they are applied */
-    struct buf json;    /* where a JSON document becomes text, before its size is known */
+    struct buf made;    /* what a value becomes whose size is not known before */
     struct charset_converter charsets;
 };
 

@@ -78,6 +78,11 @@ static enum err_code size_conflict(const struct planner *p, const char *unit, un
     return type_conflict(p, what);
 }
 
+static bool is_compressed(uint8_t wire)
+{
+    return wire == WIRE_BLOB_COMPRESSED || wire == WIRE_VARCHAR_COMPRESSED;
+}
+
 static enum err_code want_wire(const struct planner *p, uint8_t a, uint8_t b)
 {
     return p->map->type == a || p->map->type == b ? ERR_OK : type_conflict(p, "");
@@ -182,11 +187,24 @@ static enum err_code plan_charset(const struct planner *p)
 static void plan_prefix(const struct planner *p, row_decode_fn *decode)
 {
     bool blob = p->map->type == WIRE_BLOB || p->map->type == WIRE_JSON ||
-                p->map->type == WIRE_GEOMETRY || p->map->type == WIRE_VECTOR;
+                p->map->type == WIRE_GEOMETRY || p->map->type == WIRE_VECTOR ||
+                p->map->type == WIRE_BLOB_COMPRESSED;
 
     p->op->decode = decode;
     p->op->prefixed = true;
     p->op->bytes = blob ? (uint8_t)p->map->meta : p->map->meta < 256 ? 1 : 2;
+}
+
+/* A type that MariaDB may compress; meta counts the byte in front of a short value, too. */
+static void plan_compressed(const struct planner *p, row_make_fn *make)
+{
+    uint32_t blob_max = (uint32_t)((UINT64_C(1) << 8 * p->op->bytes) - 1);
+
+    p->op->decode = row_decode_compressed;
+    p->op->make = make;
+    p->op->length = p->map->type == WIRE_BLOB_COMPRESSED ? blob_max
+                    : p->map->meta > 0                   ? p->map->meta - 1u
+                                                         : 0;
 }
 
 static enum err_code plan_text(const struct planner *p, uint8_t a, uint8_t b)
@@ -196,7 +214,12 @@ static enum err_code plan_text(const struct planner *p, uint8_t a, uint8_t b)
     if (charset_is_binary(p->op->charset)) {
         return type_conflict(p, "with charset binary");
     }
-    plan_prefix(p, charset_is_utf8mb(p->op->charset) ? row_decode_utf8 : row_decode_text);
+    bool utf8 = charset_is_utf8mb(p->op->charset);
+
+    plan_prefix(p, utf8 ? row_decode_utf8 : row_decode_text);
+    if (is_compressed(p->map->type)) {
+        plan_compressed(p, utf8 ? row_make_utf8 : row_make_text);
+    }
     return ERR_OK;
 }
 
@@ -213,6 +236,9 @@ static enum err_code plan_bytes(const struct planner *p, uint8_t a, uint8_t b,
         return type_conflict(p, what);
     }
     plan_prefix(p, decode);
+    if (is_compressed(p->map->type)) {
+        plan_compressed(p, row_make_bytes);
+    }
     return ERR_OK;
 }
 
@@ -371,13 +397,15 @@ static enum err_code plan_time(const struct planner *p)
 
 static enum err_code plan_string(const struct planner *p)
 {
+    bool compressed = is_compressed(p->map->type);
+
     switch (p->def->type) {
     case COLUMN_TYPE_CHAR:
         return plan_text(p, WIRE_STRING, WIRE_STRING);
     case COLUMN_TYPE_VARCHAR:
-        return plan_text(p, WIRE_VARCHAR, WIRE_VAR_STRING);
+        return plan_text(p, compressed ? WIRE_VARCHAR_COMPRESSED : WIRE_VARCHAR, WIRE_VAR_STRING);
     case COLUMN_TYPE_TEXT:
-        return plan_text(p, WIRE_BLOB, WIRE_BLOB);
+        return plan_text(p, compressed ? WIRE_BLOB_COMPRESSED : WIRE_BLOB, WIRE_BLOB);
     case COLUMN_TYPE_BINARY:
         return plan_binary(p, p->def->length, row_decode_binary);
     case COLUMN_TYPE_UUID:
@@ -387,7 +415,8 @@ static enum err_code plan_string(const struct planner *p)
     case COLUMN_TYPE_INET6:
         return plan_binary(p, VALUE_INET6_BYTES, row_decode_inet6);
     case COLUMN_TYPE_VARBINARY:
-        return plan_bytes(p, WIRE_VARCHAR, WIRE_VAR_STRING, row_decode_bytes);
+        return plan_bytes(p, compressed ? WIRE_VARCHAR_COMPRESSED : WIRE_VARCHAR, WIRE_VAR_STRING,
+                          row_decode_bytes);
     case COLUMN_TYPE_VECTOR: /* MariaDB's is a VARBINARY in the binlog */
         return plan_bytes(p, WIRE_VECTOR, WIRE_VARCHAR, row_decode_bytes);
     case COLUMN_TYPE_GEOMETRY:
@@ -396,7 +425,8 @@ static enum err_code plan_string(const struct planner *p)
         p->op->json = true;
         return plan_bytes(p, WIRE_JSON, WIRE_JSON, row_decode_json);
     default:
-        return plan_bytes(p, WIRE_BLOB, WIRE_BLOB, row_decode_bytes);
+        return plan_bytes(p, compressed ? WIRE_BLOB_COMPRESSED : WIRE_BLOB, WIRE_BLOB,
+                          row_decode_bytes);
     }
 }
 
@@ -447,9 +477,6 @@ static enum err_code plan_column(const struct planner *p)
                        (const char *)p->map->name.data);
     }
     switch (p->map->type) {
-    case WIRE_BLOB_COMPRESSED:
-    case WIRE_VARCHAR_COMPRESSED:
-        return err_set(p->e, ERR_UNSUPPORTED, "it is COMPRESSED, which cannot be read");
     case WIRE_DECIMAL:
     case WIRE_NULL:
         return err_set(p->e, ERR_UNSUPPORTED, "it is %s in the binlog, which cannot be read",

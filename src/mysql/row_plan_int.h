@@ -17,16 +17,22 @@ struct row_op;
 typedef enum err_code row_decode_fn(struct row_reader *r, const struct row_op *op,
                                     struct value *out, struct err *e);
 
+/* Makes a value of the bytes of a text or BLOB. Errors: as row_decode_fn. */
+typedef enum err_code row_make_fn(struct row_reader *r, const struct row_op *op, struct span bytes,
+                                  struct value *out, struct err *e);
+
 /* How one column is read. */
 struct row_op {
     row_decode_fn *decode;
-    uint8_t bytes; /* of the value; of its length prefix, when prefixed */
+    row_make_fn *make; /* with row_decode_compressed: what then becomes of the bytes */
+    uint8_t bytes;     /* of the value; of its length prefix, when prefixed */
     bool prefixed;
-    bool json;                     /* MySQL's JSON, of which an UPDATE may have diffs only */
-    uint8_t precision;             /* DECIMAL */
-    uint8_t scale;                 /* DECIMAL */
-    uint8_t fsp;                   /* TIME2, DATETIME2, TIMESTAMP2 */
-    uint32_t length;               /* BINARY, UUID, INET4, INET6: bytes to pad to; BIT: bits */
+    bool json;         /* MySQL's JSON, of which an UPDATE may have diffs only */
+    uint8_t precision; /* DECIMAL */
+    uint8_t scale;     /* DECIMAL */
+    uint8_t fsp;       /* TIME2, DATETIME2, TIMESTAMP2 */
+    uint32_t length;   /* BINARY, UUID, INET4, INET6: bytes to pad to; BIT: bits; compressed: the
+                          most bytes that a value has */
     const struct charset *charset; /* text */
     uint32_t label_count;
     const struct span *labels; /* ENUM: UTF-8; data NULL: in doubt, see column_label_in_doubt() */
@@ -79,6 +85,10 @@ row_decode_fn row_decode_binary;
 row_decode_fn row_decode_uuid;
 row_decode_fn row_decode_inet4;
 row_decode_fn row_decode_inet6;
+row_decode_fn row_decode_compressed;
+row_make_fn row_make_utf8;
+row_make_fn row_make_text;
+row_make_fn row_make_bytes;
 row_decode_fn row_decode_json;
 row_decode_fn row_decode_geometry;
 

@@ -15,6 +15,7 @@
  *
  *   FLOAT, DOUBLE                       4, 8
  *   VARCHAR, VAR_STRING, STRING         most bytes that a value has
+ *   141                                 the same and one more
  *   ENUM, SET                           bytes that a value has
  *   BIT                                 bits
  *   TIMESTAMP2, DATETIME2, TIME2        fraction digits

@@ -404,3 +404,42 @@ def test_inspecting_images_that_lack_columns(make_source, make_calve):
     rows = [line for line in lines if "change" in line]
     assert [("before" in r, list(r["after"].values())) for r in rows] == [(False, [1, 2]), (False, [7, 8])]
     assert ["a DELETE does not have column" in line["undecodable"] for line in lines if "undecodable" in line] == [True]
+
+
+# ---- COMPRESSED columns ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flavor", ["mariadb-10.11", "mariadb-11.8"])
+def test_compressed_columns_in_every_form(flavor, make_source, make_calve, make_oracle):
+    """V15: with and without zlib's header, by any level and strategy, short ones too; altered both ways."""
+    source = make_source(flavor)
+    source.sql("CREATE TABLE c (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(250) COMPRESSED, n INT,"
+               " b BLOB COMPRESSED)")
+    start = source.place()
+    oracle = make_oracle(source)
+    values = ["''", "'x'", "REPEAT('ab', 100)", "REPEAT('é', 250)", "NULL", "MD5(1)"]
+    rows = ", ".join(f"({v}, {i}, {w})" for i, (v, w) in enumerate(zip(values, values[2:] + values[:2])))
+    for wrap in (0, 1):
+        for threshold in (0, 10, 100, 4294967295):
+            for level in (0, 1, 9):
+                source.sql(f"SET column_compression_zlib_wrap = {wrap}, column_compression_threshold = {threshold},"
+                           f" column_compression_zlib_level = {level}", f"INSERT INTO c (v, n, b) VALUES {rows}")
+    for strategy in ("DEFAULT_STRATEGY", "FILTERED", "HUFFMAN_ONLY", "RLE", "FIXED"):
+        source.sql(f"SET column_compression_zlib_strategy = {strategy}, column_compression_zlib_level = 6,"
+                   " column_compression_threshold = 0, column_compression_zlib_wrap = 0",
+                   f"INSERT INTO c (v, n, b) VALUES {rows}")
+    expected = oracle.rows(source.schema, "c", order="id")
+    source.sql("UPDATE c SET n = n + 1, v = CONCAT(b, '!') WHERE LENGTH(b) < 100")
+    updated = oracle.rows(source.schema, "c", "LENGTH(b) < 100", "id")
+    everything = oracle.rows(source.schema, "c", order="id")
+    source.sql("DELETE FROM c WHERE id % 2 = 0")
+    calve = make_calve(source)
+    calve.ok("run", snapshot="never", **{"from": start, "until": "current"})
+    assert calve.lake.payloads(source.schema, "c", "insert") == expected
+    assert calve.lake.payloads(source.schema, "c", "update") == updated
+    assert calve.lake.payloads(source.schema, "c", "delete") == [r for r in everything if json.loads(r)["id"] % 2 == 0]
+    copied = make_calve(source)
+    copied.ok("backfill")
+    assert sorted(copied.lake.payloads(source.schema, "c")) == sorted(oracle.rows(source.schema, "c"))
+    log = (source.server.data / source.binlog_files()[-1]).read_bytes()
+    assert b"\x03\x8d\x03\x8c" in log  # the columns' types in the table map

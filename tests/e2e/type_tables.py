@@ -339,6 +339,42 @@ def mariadb_only():
     ])
 
 
+def compressed():
+    """V15: MariaDB's COMPRESSED: short values are stored as they are, long ones deflated."""
+    def texts_of(charset, most):
+        values = ["", "a", "é" * (most // 4), "x" * (most // 2), "ab" * (most // 8), "'); --"]
+        return [f"CONVERT({text(v)} USING {charset})" for v in values if charset != "latin1" or "€" not in v]
+
+    blobs = [blob(bytes([0, 255, 0])), "''", blob(bytes(range(256))), blob(b"\0" * 200), blob(b"ab" * 130)]
+    return Table("compressed", [
+        Column("v99", "VARCHAR(99) COMPRESSED CHARACTER SET utf8mb4", texts_of("utf8mb4", 99)),
+        Column("v254", "VARCHAR(254) COMPRESSED CHARACTER SET latin1", texts_of("latin1", 254)),
+        Column("plain", "VARCHAR(20)", [text("between"), "''"]),
+        Column("v255", "VARCHAR(255) COMPRESSED CHARACTER SET latin1", [*texts_of("latin1", 255), f"REPEAT({text('é')}, 255)"]),
+        Column("v256", "VARCHAR(256) COMPRESSED CHARACTER SET latin1", [*texts_of("latin1", 256), "REPEAT('y', 256)"]),
+        Column("v2000", "VARCHAR(2000) COMPRESSED CHARACTER SET gbk", [*texts_of("gbk", 200), "REPEAT('z', 2000)"]),
+        Column("u", "VARCHAR(200) COMPRESSED CHARACTER SET utf16", texts_of("utf16", 200)),
+        Column("vb", "VARBINARY(300) COMPRESSED", blobs),
+        Column("must", "VARCHAR(300) COMPRESSED NOT NULL DEFAULT 'd'", ["''", text("é" * 300), text("short")]),
+        Column("tt", "TINYTEXT COMPRESSED", [*texts_of("utf8mb4", 100), "REPEAT('t', 255)"]),
+        Column("t", "TEXT COMPRESSED CHARACTER SET latin1", [*texts_of("latin1", 1000), "REPEAT('t', 65535)"]),
+        Column("mt", "MEDIUMTEXT COMPRESSED", [*texts_of("utf8mb4", 5000), f"REPEAT({text('日本')}, 40000)"]),
+        Column("lt", "LONGTEXT COMPRESSED", [*texts_of("utf8mb4", 300), "REPEAT('l', 300000)"]),
+        Column("tb", "TINYBLOB COMPRESSED", blobs[:2] + [blob(b"q" * 255)]),
+        Column("b", "BLOB COMPRESSED", [*blobs, "REPEAT(X'0001', 32000)"]),
+        Column("mb", "MEDIUMBLOB COMPRESSED", [*blobs, "REPEAT(X'00010203', 25000)"]),
+        Column("lb", "LONGBLOB COMPRESSED", blobs),
+    ], nulls=False)
+
+
+def compressed_nulls():
+    """V15: the same with NULLs in it."""
+    return Table("compressed_nulls", [
+        Column("v", "VARCHAR(200) COMPRESSED", [text("a"), "NULL", text("x" * 150), "''"]),
+        Column("b", "BLOB COMPRESSED", ["NULL", blob(b"abc" * 90), "''", blob(b"1")]),
+        Column("t", "TEXT COMPRESSED CHARACTER SET latin1", [text("é" * 120), "''", "NULL"])])
+
+
 # ---- shapes of tables --------------------------------------------------------------------------
 
 
@@ -404,7 +440,7 @@ def all_tables(flavor):
     if family == "mysql":
         found += [json_table(), generated_primary_key(), vectors(family)]
     else:
-        found += [mariadb_json(), mariadb_only(), old_times()]
+        found += [mariadb_json(), mariadb_only(), old_times(), compressed(), compressed_nulls()]
         if flavor != "mariadb-10.11":
             found.append(vectors(family))
     return found

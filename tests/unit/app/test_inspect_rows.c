@@ -90,6 +90,73 @@ TEST(test_inspect_rows__decodes_by_the_table_map_alone)
     inspect_rows_free(r);
 }
 
+static void expect_rows(struct inspect_rows *r, const struct binlog_event *ev, const char *want)
+{
+    struct buf out = {0};
+    struct err e = {0};
+    uint64_t rows = 0;
+
+    assert_ok(inspect_rows_decode(r, ev, false, &out, &rows, &e), &e);
+    if (strncmp((const char *)out.data, want, strlen(want)) != 0) {
+        fail_msg("%.*s is not %s", (int)out.len, (const char *)out.data, want);
+    }
+    buf_deinit(&out);
+}
+
+/* The same map again changes nothing, another one of the same id does. */
+TEST(test_inspect_rows__goes_by_the_last_table_map)
+{
+    uint8_t one[64];
+    uint8_t two[64];
+    uint8_t body[64];
+    size_t one_len = test_unhex("0700000000000100 017300 017400 01 01 00 01", one, sizeof one);
+    size_t two_len = test_unhex("0700000000000100 017300 017500 01 02 00 01", two, sizeof two);
+    size_t len = test_unhex("070000000000 0100 0200 01 ff 00 0500", body, sizeof body);
+    const struct binlog_event map_one = event(BINLOG_EVENT_TABLE_MAP, one, one_len);
+    const struct binlog_event map_two = event(BINLOG_EVENT_TABLE_MAP, two, two_len);
+    const struct binlog_event short_row = event(BINLOG_EVENT_WRITE_ROWS, body, len - 1);
+    const struct binlog_event row = event(BINLOG_EVENT_WRITE_ROWS, body, len);
+    struct inspect_rows *r = inspect_rows_new();
+    struct err e = {0};
+
+    assert_non_null(r);
+    for (int i = 0; i < 3; i++) {
+        assert_ok(inspect_rows_map(r, &map_one, &e), &e);
+        assert_ok(inspect_rows_map(r, &map_one, &e), &e);
+        assert_string_equal(inspect_rows_table(r, &row), "s.t");
+        expect_rows(r, &short_row, "  insert {\"@1\":5}\n");
+        assert_ok(inspect_rows_map(r, &map_two, &e), &e);
+        assert_string_equal(inspect_rows_table(r, &row), "s.u");
+        expect_rows(r, &row, "  insert {\"@1\":5}\n");
+    }
+    inspect_rows_free(r);
+}
+
+/* Row images that lack columns. */
+TEST(test_inspect_rows__shows_images_as_far_as_they_go)
+{
+    uint8_t two_ints[64];
+    uint8_t body[64];
+    size_t map_len =
+        test_unhex("0700000000000100 017300 017400 02 0101 00 02", two_ints, sizeof two_ints);
+    size_t len = test_unhex("070000000000 0100 0200 02 01 02 00 05 00 06", body, sizeof body);
+    const struct binlog_event map = event(BINLOG_EVENT_TABLE_MAP, two_ints, map_len);
+    const struct binlog_event update = event(BINLOG_EVENT_UPDATE_ROWS, body, len);
+    uint8_t gone[64];
+    size_t gone_len = test_unhex("070000000000 0100 0200 02 01 00 05", gone, sizeof gone);
+    const struct binlog_event delete = event(BINLOG_EVENT_DELETE_ROWS, gone, gone_len);
+    struct inspect_rows *r = inspect_rows_new();
+    struct err e = {0};
+    uint64_t rows = 0;
+
+    assert_non_null(r);
+    assert_ok(inspect_rows_map(r, &map, &e), &e);
+    expect_rows(r, &update, "  update {\"@1\":5,\"@2\":6}\n");
+    expect_rows(r, &delete, "  not decoded: \"s.t: row image is not full");
+    assert_err(inspect_rows_decode(r, &delete, false, NULL, &rows, &e), ERR_UNSUPPORTED, &e);
+    inspect_rows_free(r);
+}
+
 TEST(test_inspect_rows__survives_every_truncation)
 {
     struct fixture f;
@@ -161,9 +228,8 @@ TEST(test_inspect_rows__names_what_it_cannot_decode)
                                   "017300"
                                   "017400"
                                   "01"
-                                  "8c"
-                                  "01"
-                                  "02"
+                                  "06"
+                                  "00"
                                   "01";
     uint8_t body[64];
     size_t len = test_unhex(map_hex, body, sizeof body);
@@ -186,13 +252,15 @@ TEST(test_inspect_rows__names_what_it_cannot_decode)
     assert_non_null(r);
     assert_ok(inspect_rows_map(r, &map, &e), &e);
     assert_ok(inspect_rows_decode(r, &insert, false, &out, &rows, &e), &e);
-    assert_text_eq(buf_span(&out), "  not decoded: \"column @1: type 140 cannot be read\"\n");
+    assert_text_eq(buf_span(&out), "  not decoded: \"column @1: type 6 cannot be read\"\n");
     assert_u64_eq(rows, 0);
     buf_deinit(&out);
     inspect_rows_free(r);
 }
 
 TEST_MAIN(test_case(test_inspect_rows__decodes_by_the_table_map_alone),
+          test_case(test_inspect_rows__goes_by_the_last_table_map),
+          test_case(test_inspect_rows__shows_images_as_far_as_they_go),
           test_case(test_inspect_rows__survives_every_truncation),
           test_case(test_inspect_rows__survives_lack_of_memory),
           test_case(test_inspect_rows__names_what_it_cannot_decode))

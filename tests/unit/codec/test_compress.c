@@ -387,6 +387,35 @@ TEST(test_compress__zlib_reads_streams_of_a_known_size)
     free(zeros);
 }
 
+/* The same without header and checksum. */
+TEST(test_compress__deflate_reads_streams_of_a_known_size)
+{
+    /* Python: zlib.compress(b"hello hello")[2:-4] */
+    static const char hex[] = "cb48cdc9c957c8009100";
+    uint8_t in[20];
+    size_t len = test_unhex(hex, in, sizeof in);
+    struct buf back = {0};
+    struct err e = {0};
+
+    assert_ok(deflate_decompress_exactly(span_of(in, len), 11, &back, &e), &e);
+    assert_text_eq(buf_span(&back), "hello hello");
+    for (size_t says = 0; says < 30; says++) {
+        if (says != 11) {
+            assert_err(deflate_decompress_exactly(span_of(in, len), says, &back, &e), ERR_CORRUPT,
+                       &e);
+        }
+    }
+    for (size_t cut = 0; cut < len; cut++) {
+        assert_err(deflate_decompress_exactly(span_of(in, cut), 11, &back, &e), ERR_CORRUPT, &e);
+    }
+    in[len] = 0;
+    assert_err(deflate_decompress_exactly(span_of(in, len + 1), 11, &back, &e), ERR_CORRUPT, &e);
+    assert_err(deflate_decompress_exactly(span_of(in, len), (size_t)1 << 30, &back, &e),
+               ERR_CORRUPT, &e);
+    assert_text_eq(buf_span(&back), "hello hello");
+    buf_deinit(&back);
+}
+
 TEST(test_compress__zlib_rejects_every_damage)
 {
     uint8_t data[3000];
@@ -470,5 +499,6 @@ TEST_MAIN(test_case(test_compress__zstd_round_trips),
           test_case(test_compress__deflate_stays_under_the_ceiling),
           test_case(test_compress__gzip_reads_all_members),
           test_case(test_compress__zlib_reads_streams_of_a_known_size),
+          test_case(test_compress__deflate_reads_streams_of_a_known_size),
           test_case(test_compress__zlib_rejects_every_damage),
           test_case(test_compress__survives_lack_of_memory))

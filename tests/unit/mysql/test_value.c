@@ -81,6 +81,68 @@ static void check(const struct value_case *cases, size_t count)
 
 #define CHECK(cases) check((cases), sizeof(cases) / sizeof((cases)[0]))
 
+/* MariaDB's COMPRESSED; the streams are Python's zlib. */
+TEST(test_value__reads_compressed)
+{
+    static const struct column_def text = {.type = COLUMN_TYPE_VARCHAR, .charset = "latin1"};
+    static const struct column_def utf8 = {.type = COLUMN_TYPE_TEXT, .charset = "utf8mb4"};
+    static const struct column_def bytes = {.type = COLUMN_TYPE_VARBINARY};
+    static const struct column_def blob = {.type = COLUMN_TYPE_BLOB};
+    static const struct value_case cases[] = {
+        {text, "8d", "0c00", "00", "text "},
+        {text, "8d", "0c00", "0100", "text "},
+        {text, "8d", "0c00", "04 00 616263", "text abc"},
+        {text, "8d", "0c00", "03 00 e961",
+         "text \xc3\xa9"
+         "a"},
+        {text, "8d", "0c00", "0c 890bcb48cdc9c957c8009100", "text hello hello"},
+        {text, "8d", "0c00", "12 810b789ccb48cdc9c957c800910019910449", "text hello hello"},
+        {text, "8d", "0c00", "09 89054b2ffa733f1500",
+         "text gr\xc3\xbc\xc3\x9f"
+         "e"},
+        {text, "8d", "2c01", "0c00 890bcb48cdc9c957c8009100", "text hello hello"},
+        {utf8, "8c", "01", "0c 890bcb48cdc9c957c8009100", "text hello hello"},
+        {utf8, "8c", "03", "0d0000 8a000bcb48cdc9c957c8009100", "text hello hello"},
+        {utf8, "8c", "01", "09 89054b2ffa733f1500", NULL}, /* latin1 */
+        {utf8, "8c", "01", "02 00ff", NULL},
+        {bytes, "8d", "0c00", "0c 890bcb48cdc9c957c8009100", "bytes 68656c6c6f2068656c6c6f"},
+        {bytes, "8d", "0c00", "00", "bytes "},
+        {blob, "8c", "02", "0f00 8105789c4b2ffa733f150008e7031a", "bytes 6772fcdf65"},
+        {blob, "8c", "02", "0200 00ff", "bytes ff"},
+        /* Longer than the column, by its size or as it is. */
+        {text, "8d", "0b00", "0c 890bcb48cdc9c957c8009100", NULL},
+        {text, "8d", "0300", "04 00 616263", NULL},
+        /* A size that is not that of the stream, none, and one that nothing can have. */
+        {text, "8d", "0c00", "0c 890acb48cdc9c957c8009100", NULL},
+        {blob, "8c", "02", "0c00 890ccb48cdc9c957c8009100", NULL},
+        {blob, "8c", "02", "0b00 88cb48cdc9c957c8009100", NULL},
+        {blob, "8c", "02", "0c00 8900cb48cdc9c957c8009100", NULL},
+        {blob, "8c", "04", "0f000000 8cffffffffcb48cdc9c957c8009100", NULL},
+        {blob, "8c", "02", "1000 8d000000000bcb48cdc9c957c8009100", NULL},
+        /* Bytes behind the stream, a checksum that is wrong, a cut stream. */
+        {blob, "8c", "02", "0d00 890bcb48cdc9c957c800910000", NULL},
+        {blob, "8c", "02", "1200 810b789ccb48cdc9c957c800910019910448", NULL},
+        {blob, "8c", "02", "0b00 890bcb48cdc9c957c80091", NULL},
+        {blob, "8c", "02", "0200 890b", NULL},
+        {blob, "8c", "02", "0100 89", NULL},
+    };
+
+    CHECK(cases);
+}
+
+TEST(test_value__refuses_a_compression_that_is_not_known)
+{
+    static const struct value_case c = {
+        {.type = COLUMN_TYPE_BLOB}, "8c", "02", "0c00 790bcb48cdc9c957c8009100", NULL};
+    struct err e = {0};
+    char text[600];
+    uint8_t bytes[600];
+    size_t len = test_unhex(c.bytes, bytes, sizeof bytes);
+
+    assert_err(decode(&c, span_of(bytes, len), true, text, sizeof text, &e), ERR_UNSUPPORTED, &e);
+    assert_non_null(strstr(e.msg, "0x79"));
+}
+
 TEST(test_value__reads_integers)
 {
     static const struct value_case cases[] = {
@@ -393,7 +455,9 @@ TEST(test_value__reads_json)
     CHECK(cases);
 }
 
-TEST_MAIN(test_case(test_value__reads_integers), test_case(test_value__reads_floats),
+TEST_MAIN(test_case(test_value__reads_compressed),
+          test_case(test_value__refuses_a_compression_that_is_not_known),
+          test_case(test_value__reads_integers), test_case(test_value__reads_floats),
           test_case(test_value__reads_decimals), test_case(test_value__reads_dates_and_times),
           test_case(test_value__reads_enum_and_set), test_case(test_value__reads_text),
           test_case(test_value__names_charset_and_bytes_that_are_not_valid),
