@@ -11,6 +11,7 @@ import dataclasses
 import datetime
 import pathlib
 import struct
+import threading
 import uuid as uuids
 import zlib
 
@@ -614,18 +615,20 @@ def compressed_query(sql, schema=""):
     return Part(QUERY_COMPRESSED, plain + mariadb_compress(sql.encode()))
 
 
-def compressed_rows(table, rows):
-    """WRITE_ROWS_COMPRESSED_V1 behind its map."""
-    head = table.rows_body([], 1)
-    data = b"".join(table.image(r) for r in rows)
-    return [table_map(table), Part(WRITE_COMPRESSED_V1, head + mariadb_compress(data))]
+def compressed_rows(table, rows, how="insert"):
+    """(WRITE, UPDATE, DELETE)_ROWS_COMPRESSED_V1 behind its map; rows of an update are pairs."""
+    is_update = how == "update"
+    images = [r for pair in rows for r in pair] if is_update else rows
+    head = table.rows_body([], 1, is_update)
+    data = b"".join(table.image(r) for r in images)
+    kind = WRITE_COMPRESSED_V1 + ("insert", "update", "delete").index(how)
+    return [table_map(table), Part(kind, head + mariadb_compress(data))]
 
 
-def fragments(dialect, part, size, checksum=True):
+def fragments(dialect, part, size):
     """PARTIAL_ROW_DATA events that hold a rows event with its own header."""
     kind, body = part.of(dialect)
     whole = event(kind, body, 0, 0, checksum=False)
-    assert checksum in (True, False)
     chunks = [whole[i:i + size] for i in range(0, len(whole), size)]
     out = []
     for i, chunk in enumerate(chunks):
@@ -709,6 +712,7 @@ class BinlogMaker:
         self.names = []
         self.at = 0
         self.transactions = 0
+        self.lock = threading.RLock()  # a primary that serves the files sees whole changes
         self.open_file()
 
     @property
@@ -723,7 +727,7 @@ class BinlogMaker:
         return self.folder / (name or self.name)
 
     def write(self, data):
-        with open(self.path(), "ab") as f:
+        with self.lock, open(self.path(), "ab") as f:
             f.write(data)
         self.at += len(data)
 
@@ -737,8 +741,12 @@ class BinlogMaker:
         return start
 
     def open_file(self, in_use=False):
-        self.names.append(f"{self.base}.{self.number:06d}")
-        self.at = 0
+        with self.lock:
+            self.names.append(f"{self.base}.{self.number:06d}")
+            self.at = 0
+            self._write_head(in_use)
+
+    def _write_head(self, in_use):
         data = format_event(self.dialect, 4, self.checksum, 0, self.timestamp, self.server_id)
         if in_use:
             # Set in the file after the checksum was computed.
@@ -753,17 +761,19 @@ class BinlogMaker:
 
     def rotate(self, checksum=None):
         """Ends the file with a ROTATE and opens the next; checksum: of the new one."""
-        self.number += 1
-        self.event(ROTATE, rotate_body(f"{self.base}.{self.number:06d}"))
-        self.open_file_with(checksum)
+        with self.lock:
+            self.number += 1
+            self.event(ROTATE, rotate_body(f"{self.base}.{self.number:06d}"))
+            self._next_file(checksum)
 
     def stop(self):
         """As a server that shuts down, and starts with a new file."""
-        self.number += 1
-        self.event(STOP, b"")
-        self.open_file_with(None)
+        with self.lock:
+            self.number += 1
+            self.event(STOP, b"")
+            self._next_file(None)
 
-    def open_file_with(self, checksum):
+    def _next_file(self, checksum):
         if checksum is not None:
             self.checksum = checksum
         self.open_file()
@@ -880,7 +890,7 @@ class BinlogMaker:
         assert not self.checksum
         head = struct.pack("<IBIIIH", self.timestamp, kind, self.server_id, size,
                            self.at + size & 0xffffffff, FLAG_IGNORABLE)
-        with open(self.path(), "ab") as f:
+        with self.lock, open(self.path(), "ab") as f:
             f.write(head)
             f.truncate(self.at + size)
         self.at += size

@@ -24,9 +24,10 @@ import time
 import urllib.parse
 
 import fake_auth
-from fake_binlog import (ANNOTATE, ANONYMOUS, FLAG_ARTIFICIAL, FLAG_IN_USE, FORMAT, GTID, GTID_LIST, GTID_TAGGED,
-                         HEARTBEAT, HEARTBEAT_V2, MARIADB_GTID, PREVIOUS_GTIDS, ROTATE, GtidSet,
-                         GtidState, event, lenenc, lenenc_bytes, read_lenenc, reseal, rotate_body)
+from fake_binlog import (ANNOTATE, FLAG_ARTIFICIAL, FLAG_IN_USE, FORMAT, GTID, GTID_LIST, GTID_TAGGED,
+                         HEARTBEAT, HEARTBEAT_V2, MARIADB_GTID, PREVIOUS_GTIDS, QUERY, ROTATE, XA_PREPARE,
+                         XID, GtidSet, GtidState, event, lenenc, lenenc_bytes, read_lenenc, reseal,
+                         rotate_body)
 
 PACKET = 0xFFFFFF
 SENDFILE_FROM = 1 << 20
@@ -210,6 +211,8 @@ class Placed:
     size: int
     kind: int
     gtid: object = None  # of events that start a group
+    standalone: bool = False  # MariaDB: the next event is the whole group
+    ends: bool = False  # MariaDB: a group
 
     @property
     def end(self):
@@ -239,11 +242,11 @@ class LogFile:
                 assert length >= 19, f"{self.path} at {self.at}: an event of {length} bytes"
                 if self.at + length > size:
                     return
-                self.events.append(Placed(self.at, length, kind,
-                                          self._look(f, kind, length, server_id)))
+                self.events.append(self._look(f, Placed(self.at, length, kind), server_id))
                 self.at += length
 
-    def _look(self, f, kind, length, server_id):
+    def _look(self, f, placed, server_id):
+        kind, length = placed.kind, placed.size
         if kind == FORMAT:
             body = f.read(length - 19)
             self.checksum = body[-5] == 1
@@ -259,15 +262,19 @@ class LogFile:
                     self.before.add(struct.unpack_from("<IIQ", body, 4 + 16 * i))
         elif kind == GTID:
             body = f.read(25)
-            return _uuid(body[1:17]), "", struct.unpack_from("<q", body, 17)[0]
+            placed.gtid = _uuid(body[1:17]), "", struct.unpack_from("<q", body, 17)[0]
         elif kind == GTID_TAGGED:
-            return _tagged_gtid(f.read(length - 19))
+            placed.gtid = _tagged_gtid(f.read(length - 19))
         elif kind == MARIADB_GTID:
-            seq, domain = struct.unpack("<QI", f.read(12))
-            return domain, server_id, seq
-        elif kind == ANONYMOUS:
-            return None
-        return None
+            seq, domain, flags = struct.unpack("<QIB", f.read(13))
+            placed.gtid = domain, server_id, seq
+            placed.standalone = bool(flags & 1)
+        elif self.mariadb and kind in (XID, XA_PREPARE):
+            placed.ends = True
+        elif self.mariadb and kind == QUERY:
+            body = f.read(length - 19 - (4 if self.checksum else 0))
+            placed.ends = body.endswith((b"\0COMMIT", b"\0ROLLBACK"))
+        return placed
 
 
 def _uuid(data):
@@ -313,7 +320,7 @@ class LogFolder:
     def __init__(self, log):
         self.log = log
         self.files = {}
-        self.lock = threading.RLock()
+        self.lock = log.lock
         self.purged_names = set()
 
     @property
@@ -884,6 +891,7 @@ class Sender:
         period = session.user_variables.get("@source_heartbeat_period", "0")
         self.heartbeat_s = int(period) / 1e9
         self.excluding = False
+        self.standalone = False
         self.skipped_end = 0  # where the last skipped group ended, while no heartbeat told
 
     # -- where to start --
@@ -952,12 +960,15 @@ class Sender:
                 self._made_up("gtid list", GTID_LIST, skip.encode(), 0, FLAG_ARTIFICIAL)
             at = self._find(events, offset)
             while True:
+                with self.folder.lock:
+                    log.refresh()
+                    last = name == self.folder.names[-1]
                 while at < len(events):
                     self._event(f, name, events[at], skip)
                     at += 1
-                if events[-1].kind in (ROTATE, 3) or name != self.folder.names[-1]:
+                if not last:
                     break
-                if self.dump.server_id == 0 or (self.dump.flags & 1):
+                if self.dump.server_id == 0 or self.dump.flags & 1:
                     self.wire.write(b"\xfe\0\0\2\0")
                     return None
                 self._wait(name, log, at)
@@ -991,10 +1002,14 @@ class Sender:
     def _event(self, f, name, placed, skip):
         if placed.kind in (GTID, GTID_TAGGED, MARIADB_GTID):
             self.excluding = skip is not None and placed.gtid in skip
+            self.standalone = placed.standalone
         elif placed.kind in (ROTATE, FORMAT):
             self.excluding = False
         if self.excluding:
             self.skipped_end = placed.end
+            # MySQL leaves out all up to the next group, MariaDB the group.
+            if self.mariadb and placed.kind != MARIADB_GTID:
+                self.excluding = not (self.standalone or placed.ends)
             return
         if placed.kind == ANNOTATE and not self.dump.flags & 2:
             return
