@@ -1,11 +1,13 @@
 """Fixtures of the tests with a fake primary: import them by name."""
 
+import dataclasses
 import json
 import pathlib
+import threading
 
 import pytest
 
-from fake_binlog import DIALECTS, BinlogMaker, Table, int_, varchar
+from fake_binlog import DIALECTS, BinlogMaker, Column, Table, int_, varchar
 from fake_primary import FakePrimary
 from lake import replay
 
@@ -62,3 +64,44 @@ def ids(calve, table=T):
 
 
 RECORDINGS = pathlib.Path(__file__).resolve().parent / "recordings"
+
+
+class Recording:
+    """Binlog files of a real server, and what it said of its tables: a log for FakePrimary."""
+
+    def __init__(self, flavor, dialect):
+        self.folder = RECORDINGS / flavor
+        about = json.loads((self.folder / "about.json").read_text(encoding="utf-8"))
+        self.dialect = dataclasses.replace(DIALECTS[dialect], version=about["version"])
+        self.names = about["files"]
+        self.uuid = about.get("uuid", "")
+        self.server_id = about["server_id"]
+        self.checksum = True
+        self.gtids = True
+        self.domain = 0
+        self.lock = threading.RLock()
+        self.tables = [Table("bank", name, [_column(c) for c in columns], about["keys"][name])
+                       for name, columns in about["columns"].items()]
+        self.rows = {t.name: {tuple(r[k] for k in t.key): r for r in about["rows"][t.name]}
+                     for t in self.tables}
+
+    def table(self, name):
+        return next(t for t in self.tables if t.name == name)
+
+
+def _column(row):
+    def number(name):
+        return None if row[name] is None else int(row[name])
+
+    return Column(row["COLUMN_NAME"], 0, b"", row["DATA_TYPE"], row["COLUMN_TYPE"], None,
+                  row["IS_NULLABLE"] == "YES", charset=row["CHARACTER_SET_NAME"],
+                  characters=number("CHARACTER_MAXIMUM_LENGTH"), precision=number("NUMERIC_PRECISION"),
+                  scale=number("NUMERIC_SCALE"), fsp=number("DATETIME_PRECISION"))
+
+
+def as_text(rows):
+    """Rows of a lake as the recordings have them: {key: row}, all values texts."""
+    def plain(v):
+        return None if v is None else str(v)
+
+    return {tuple(map(plain, k)): {n: plain(v) for n, v in row.items()} for k, row in rows.items()}
