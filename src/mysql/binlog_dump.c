@@ -57,6 +57,8 @@ static const struct dump_error dump_errors[] = {
     {"first log file", ERR_SOURCE, COPY_AGAIN},
     {"purged", ERR_SOURCE, COPY_AGAIN},
     {"GTID state requested", ERR_SOURCE, COPY_AGAIN},
+    {"is missing the GTID", ERR_SOURCE,
+     "the source's binlog has a hole where the tables would go on: they must be copied anew"},
     {"which is not in the master's binlog", ERR_SOURCE,
      "this source never had these transactions: it was reset, or it is another server"},
     {"more GTIDs than", ERR_SOURCE,
@@ -67,12 +69,18 @@ static const struct dump_error dump_errors[] = {
      "the source's binlog is shorter than what was read of it: it was reset, or it lost its end in "
      "a "
      "crash"},
+    {"position < 4", ERR_SOURCE, "the position is not the start of an event"},
     {"max_allowed_packet", ERR_SOURCE,
      "raise max_allowed_packet on the source; or the position is not the start of an event"},
     {"log event", ERR_SOURCE, DAMAGED},
+    {"crc check", ERR_SOURCE, DAMAGED},
+    {"with the checksum", ERR_SOURCE, "set binlog_checksum to CRC32 or NONE on the source"},
     {"binlog truncated", ERR_SOURCE, DAMAGED},
     {"format_description_event", ERR_SOURCE, "the source's binlog is damaged there"},
     {"GTID_MODE", ERR_SOURCE, "gtid_mode was changed on the source: set it back"},
+    {"anonymous transaction", ERR_SOURCE, "gtid_mode was changed on the source: set it back"},
+    {"binlog-storage-engine", ERR_SOURCE,
+     "this source's binlog has no file positions: give it a GTID set to start from"},
     {"server_id was not set", ERR_SOURCE, "set server_id on the source"},
     {"inary log is not open", ERR_SOURCE, "start the source with --log-bin"},
 };
