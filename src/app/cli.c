@@ -1,5 +1,7 @@
 #include "app/cli.h"
 
+#include <stdio.h>
+
 #include "app/config_help.h"
 #include "app/source_url.h"
 
@@ -32,9 +34,10 @@ static const struct command commands[] = {
     {CLI_COMMAND_STATUS, "status", "", 0, 0, CONFIG_NEED_LAKE,
      GROUP(SOURCE) | GROUP(TABLES) | GROUP(LAKE) | GROUP(OUTPUT),
      "Show each table's state, lag, rows, last commit and watermark."},
-    {CLI_COMMAND_INSPECT, "inspect", " binlog|parquet|avro|table WHAT", 2, 2, 0,
+    {CLI_COMMAND_INSPECT, "inspect", " binlog|parquet|avro|table|ddl WHAT", 2, 2, 0,
      GROUP(LAKE) | GROUP(OUTPUT),
-     "Show what is in a file, or in a table (SCHEMA.TABLE, its folder or metadata.json)."},
+     "Show what is in a file, or in a table (SCHEMA.TABLE, its folder or metadata.json), or what "
+     "the DDL in a binlog or text file makes of tables."},
     {CLI_COMMAND_CONFIG, "config", "", 0, 0, 0, ALL_GROUPS,
      "Show every setting, its value and where it came from."},
     {CLI_COMMAND_VERSION, "version", "", 0, 0, 0, 0, "Show the version."},
@@ -44,23 +47,28 @@ static const struct command commands[] = {
 /* Switches that are no settings. */
 struct option {
     const char *name;
-    size_t offset;     /* of a bool in struct command_args */
+    size_t offset;     /* of a bool in struct command_args; of a text where it has a metavar */
     unsigned commands; /* a sum of 1 << enum cli_command */
     bool hidden;
     const char *help;
+    const char *metavar; /* of options that take a value */
 };
 
 #define FOR(name) (1u << CLI_COMMAND_##name)
 
 static const struct option options[] = {
     {"--json", offsetof(struct command_args, json),
-     FOR(CHECK) | FOR(STATUS) | FOR(INSPECT) | FOR(CONFIG), false, "Print JSON."},
+     FOR(CHECK) | FOR(STATUS) | FOR(INSPECT) | FOR(CONFIG), false, "Print JSON.", NULL},
     {"--rows", offsetof(struct command_args, rows), FOR(INSPECT), false,
-     "Of a binlog: the values of rows events too. Of a Parquet file: its rows."},
+     "Of a binlog: the values of rows events too. Of a Parquet file: its rows.", NULL},
     {"--discard", offsetof(struct command_args, discard), FOR(INSPECT), false,
-     "Of a binlog: decode every event, print only counts and speed."},
+     "Of a binlog: decode every event, print only counts and speed.", NULL},
+    {"--server", offsetof(struct command_args, server), FOR(INSPECT), false,
+     "Of DDL in a text file: the server that it was for, mysql or mariadb.", "NAME"},
+    {"--server-version", offsetof(struct command_args, server_version), FOR(INSPECT), false,
+     "Of DDL in a text file: the server's version, as 8.0.40.", "VERSION"},
     {"--markdown", offsetof(struct command_args, markdown), FOR(CONFIG), true,
-     "Print docs/config.md."},
+     "Print docs/config.md.", NULL},
 };
 
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
@@ -182,18 +190,23 @@ static enum err_code add_setting(struct parser *p, const struct config_setting *
     return ERR_OK;
 }
 
-static bool set_option(struct parser *p, const char *arg)
+static enum err_code set_option(struct parser *p, size_t option, const char *inline_value,
+                                struct err *e)
 {
-    for (size_t i = 0; i < OPTION_COUNT; i++) {
-        if (strcmp(options[i].name, arg) == 0) {
-            bool yes = true;
+    char *at = (char *)&p->out->args + options[option].offset;
 
-            memcpy((char *)&p->out->args + options[i].offset, &yes, sizeof yes);
-            p->option_seen |= 1u << i;
-            return true;
-        }
+    p->option_seen |= 1u << option;
+    if (options[option].metavar == NULL) {
+        bool yes = true;
+
+        memcpy(at, &yes, sizeof yes);
+        return ERR_OK;
     }
-    return false;
+    const char *value = NULL;
+
+    ERR_TRY(take_value(p, options[option].name, inline_value, options[option].metavar, &value, e));
+    memcpy(at, &value, sizeof value);
+    return ERR_OK;
 }
 
 static enum err_code parse_flag(struct parser *p, const char *arg, struct err *e)
@@ -213,8 +226,11 @@ static enum err_code parse_flag(struct parser *p, const char *arg, struct err *e
     if (span_eq_str(name, "-c") || span_eq_str(name, "--config")) {
         return take_value(p, "-c", inline_value, "FILE", &p->out->file, e);
     }
-    if (set_option(p, arg)) {
-        return ERR_OK;
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if (options[i].metavar == NULL ? strcmp(options[i].name, arg) == 0
+                                       : span_eq_str(name, options[i].name)) {
+            return set_option(p, i, inline_value, e);
+        }
     }
     const struct config_setting *s = name.len > 2 && name.data[1] == '-'
                                          ? config_find_flag(span_of(name.data + 2, name.len - 2))
@@ -394,7 +410,12 @@ void cli_put_help(enum cli_command command, struct buf *out)
              "stand in brackets.\n\n");
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if ((options[i].commands & 1u << command) != 0 && !options[i].hidden) {
-            help_put_entry(out, options[i].name, options[i].help);
+            char left[CONFIG_NAME_BYTES];
+
+            (void)snprintf(left, sizeof left, "%s%s%s", options[i].name,
+                           options[i].metavar == NULL ? "" : " ",
+                           options[i].metavar == NULL ? "" : options[i].metavar);
+            help_put_entry(out, left, options[i].help);
         }
     }
     help_put_entry(out, "-c, --config FILE",

@@ -11,15 +11,23 @@ enum err_code cmd_inspect(const struct config *c, const struct command_args *arg
     bool parquet = strcmp(kind, "parquet") == 0;
     bool avro = strcmp(kind, "avro") == 0;
     bool table = strcmp(kind, "table") == 0;
+    bool ddl = strcmp(kind, "ddl") == 0;
 
     signals_end_on_pipe();
-    if (!binlog && !parquet && !avro && !table) {
+    if (!binlog && !parquet && !avro && !table && !ddl) {
         return err_set(e, ERR_CONFIG,
-                       "calve inspect: '%.50s' is none of binlog, parquet, avro, table", kind);
+                       "calve inspect: '%.50s' is none of binlog, parquet, avro, table, ddl", kind);
     }
     if ((args->rows && !binlog && !parquet) || (args->discard && !binlog)) {
         return err_set(e, ERR_CONFIG, "calve inspect %s has no %s", kind,
                        args->discard ? "--discard" : "--rows");
+    }
+    if ((args->server != NULL || args->server_version != NULL) && !ddl) {
+        return err_set(e, ERR_CONFIG, "calve inspect %s has no %s", kind,
+                       args->server != NULL ? "--server" : "--server-version");
+    }
+    if (ddl) {
+        return inspect_ddl(what, args, e);
     }
     if (binlog) {
         return inspect_binlog(what, args, e);

@@ -15,10 +15,12 @@
 struct command_args {
     const char *const *words; /* after the command's name */
     uint32_t word_count;
-    bool json;     /* --json */
-    bool discard;  /* --discard */
-    bool rows;     /* --rows */
-    bool markdown; /* --markdown */
+    bool json;                  /* --json */
+    bool discard;               /* --discard */
+    bool rows;                  /* --rows */
+    bool markdown;              /* --markdown */
+    const char *server;         /* --server; NULL when not given */
+    const char *server_version; /* --server-version; NULL when not given */
 };
 
 /* Copies what is not there yet, then follows; SIGTERM and SIGINT end it. */

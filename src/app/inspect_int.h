@@ -19,6 +19,11 @@ MUST_USE enum err_code inspect_parquet(const char *path, const struct command_ar
 MUST_USE enum err_code inspect_avro(const char *path, const struct command_args *args,
                                     struct err *e);
 
+/* What the statements of a binlog file or a text file make of tables. Errors: ERR_DIFFERENT when
+ * some cannot be read. */
+MUST_USE enum err_code inspect_ddl(const char *path, const struct command_args *args,
+                                   struct err *e);
+
 /* what: SCHEMA.TABLE in the catalog of the settings, or the path of a table's folder or metadata.
  */
 MUST_USE enum err_code inspect_table(const char *what, const struct config *c,
