@@ -398,6 +398,10 @@ static enum err_code read_binlog(struct ddl_inspection *in, const char *path, st
 
 /* ---- the command ---- */
 
+/* From here on explicit_defaults_for_timestamp is on where nobody set it. */
+#define MYSQL_EXPLICIT_TIMESTAMPS   80002u
+#define MARIADB_EXPLICIT_TIMESTAMPS 101000u
+
 static enum err_code start_for_text(struct ddl_inspection *in, const struct command_args *args,
                                     struct err *e)
 {
@@ -414,6 +418,8 @@ static enum err_code start_for_text(struct ddl_inspection *in, const struct comm
         return err_set(e, ERR_CONFIG, "--server-version is one like 8.0.40, not '%.50s'", version);
     }
     ERR_TRY(inspect_ddl_start(in, mariadb, number, e));
+    in->explicit_timestamps =
+        number >= (mariadb ? MARIADB_EXPLICIT_TIMESTAMPS : MYSQL_EXPLICIT_TIMESTAMPS);
     /* A text starts with nothing. */
     return schema_set_whole(in->schema, NULL, e);
 }

@@ -15,6 +15,7 @@ struct ddl_inspection {
     uint64_t unreadable;
     uint64_t end; /* where the statement ends in the file */
     enum binlog_alter_phase phase;
+    bool explicit_timestamps; /* what a text starts with */
 };
 
 MUST_USE enum err_code inspect_ddl_start(struct ddl_inspection *in, bool mariadb, unsigned version,

@@ -222,10 +222,11 @@ static enum err_code one_statement(struct session *s, struct span sql, struct er
 
 enum err_code inspect_ddl_text(struct ddl_inspection *in, struct span text, struct err *e)
 {
-    struct session s = {.in = in, .query = {.thread_id = 1, .explicit_timestamps = -1}};
+    struct session s = {.in = in, .query = {.thread_id = 1}};
     size_t at = 0;
 
     s.query.schema = span_str("");
+    s.query.explicit_timestamps = in->explicit_timestamps ? 1 : 0;
     while (at < text.len) {
         struct span rest = span_of(text.data + at, text.len - at);
         size_t len = statement_bytes(&s, rest);

@@ -58,6 +58,7 @@ enum err_code binlog_event_read_header(struct bytes_reader *in, struct binlog_ev
 /* ---- QUERY ---- */
 
 enum status_code {
+    STATUS_FLAGS2 = 0,
     STATUS_SQL_MODE = 1,
     STATUS_CATALOG_NUL = 2,
     STATUS_CHARSET = 4,
@@ -72,12 +73,13 @@ enum status_code {
     STATUS_MARIADB_COLLATIONS = 131,
 };
 
-#define LOAD_BYTES           13u
-#define UPDATED_DBS_TOO_MANY 254u
+#define LOAD_BYTES 13u
+/* In flags2; MySQL has it in a variable of its own. */
+#define MARIADB_EXPLICIT_TIMESTAMPS 0x01000000u
+#define UPDATED_DBS_TOO_MANY        254u
 
 /* Bytes of the status variables that are skipped and always have the same length. */
 static const uint8_t status_bytes[256] = {
-    [0] = 4,   /* flags2 */
     [3] = 4,   /* auto_increment */
     [7] = 2,   /* lc_time_names */
     [9] = 8,   /* table_map_for_update */
@@ -119,6 +121,11 @@ static bool read_status_var(struct bytes_reader *vars, struct binlog_query *out)
     uint8_t code = bytes_u8(vars);
 
     switch (code) {
+    case STATUS_FLAGS2:
+        if ((bytes_u32le(vars) & MARIADB_EXPLICIT_TIMESTAMPS) != 0) {
+            out->explicit_timestamps = 1;
+        }
+        return true;
     case STATUS_SQL_MODE:
         out->sql_mode = bytes_u64le(vars);
         return true;

@@ -294,8 +294,10 @@ static void read_drop(struct ddl_parser *p, struct ddl_statement *s)
         (void)add(p, s, DDL_ROWS_REMOVED);
     } else if (ddl_accept_two(p, "SYSTEM", "VERSIONING")) {
         (void)add(p, s, DDL_VERSIONING);
-    } else if (ddl_accept_two(p, "PERIOD", "FOR")) {
-        (void)ddl_accept_if_exists(p);
+    } else if (ddl_accept_two(p, "PERIOD", "FOR") || ddl_accept_two(p, "PERIOD", "IF")) {
+        if (ddl_accept(p, "EXISTS")) {
+            ddl_expect(p, "FOR");
+        }
         (void)ddl_read_name(p);
     } else {
         drop_column(p, s);

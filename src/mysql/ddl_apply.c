@@ -90,6 +90,15 @@ static enum err_code insert(struct draft *d, uint32_t at, struct draft_column co
     return ERR_OK;
 }
 
+/* MySQL keeps a generated invisible primary key in front; whether it is one is not known here. */
+static bool may_be_generated_key(const struct draft *d)
+{
+    const struct column_def *c = d->count == 0 ? NULL : &d->columns[0].def;
+
+    return !d->dialect->mariadb && c != NULL && str_ieq(c->name, "my_row_id") &&
+           c->type == COLUMN_TYPE_BIGINT && c->is_unsigned && !c->nullable;
+}
+
 static enum err_code place(struct draft *d, const struct ddl_column *column,
                            struct draft_column made)
 {
@@ -97,6 +106,9 @@ static enum err_code place(struct draft *d, const struct ddl_column *column,
 
     if (column->place == DDL_PLACE_FIRST) {
         at = 0;
+        if (may_be_generated_key(d)) {
+            doubt(d, "it may come behind a generated invisible primary key:", column->name);
+        }
     } else if (column->place == DDL_PLACE_AFTER) {
         if (find(d, column->after, &at)) {
             at++;
@@ -117,27 +129,76 @@ static enum err_code make(struct draft *d, const struct ddl_column *column, uint
 
 /* ---- key ---- */
 
+#define KEY_EXTRA 3u /* a period's columns, a row's end */
+
+static void add_key_part(struct draft *d, const char *name)
+{
+    uint32_t at;
+
+    if (find(d, name, &at)) {
+        d->key[d->key_count++] = d->columns[at].id;
+    } else {
+        doubt(d, "there is no column for the key:", name);
+    }
+}
+
 static enum err_code set_key(struct draft *d, const char *const *names, uint32_t count)
 {
-    d->key = arena_alloc(d->arena, count, sizeof *d->key);
+    d->key = arena_alloc(d->arena, (size_t)count + KEY_EXTRA, sizeof *d->key);
     if (d->key == NULL) {
         return no_room(d);
     }
     d->key_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t at;
-
-        if (find(d, names[i], &at)) {
-            d->key[d->key_count++] = d->columns[at].id;
-        } else {
-            doubt(d, "there is no column for the key:", names[i]);
-        }
+        add_key_part(d, names[i]);
     }
     return ERR_OK;
 }
 
+/* MariaDB: a period in the key stands for its end and its start, in this order. */
+static void add_period_to_key(struct draft *d, const char *period)
+{
+    for (uint32_t i = 0; period != NULL && i < d->s->actions.count; i++) {
+        const struct ddl_action *a = &d->s->actions.at[i];
+
+        if (a->kind == DDL_ADD_PERIOD && str_ieq(a->old_name, period) && a->name_count == 2) {
+            add_key_part(d, a->names[1]);
+            add_key_part(d, a->names[0]);
+            return;
+        }
+    }
+    if (period != NULL) {
+        doubt(d, "it is not known which columns make the period", period);
+    }
+}
+
+/*
+ * MariaDB: a row's end is part of the key where the table names such a column. Only those rows of a
+ * versioned table are generated and yet NOT NULL.
+ */
+static void add_row_end_to_key(struct draft *d, bool new_key)
+{
+    bool written = false;
+
+    for (uint32_t i = 0; i < d->s->actions.count; i++) {
+        const struct ddl_action *a = &d->s->actions.at[i];
+
+        if (a->kind == DDL_ADD_COLUMN && a->column.row_end && d->key_count > 0) {
+            add_key_part(d, a->column.name);
+            written = true;
+        }
+    }
+    for (uint32_t i = 0; d->dialect->mariadb && new_key && !written && i < d->count; i++) {
+        if (d->columns[i].def.generated && !d->columns[i].def.nullable) {
+            doubt(d, "it may be a row's end and then belongs to the key:", d->columns[i].def.name);
+        }
+    }
+}
+
 static enum err_code add_keys(struct draft *d)
 {
+    const uint32_t *old_key = d->key;
+
     for (uint32_t i = 0; i < d->s->actions.count; i++) {
         const struct ddl_action *a = &d->s->actions.at[i];
         bool column = a->kind == DDL_ADD_COLUMN || a->kind == DDL_MODIFY_COLUMN;
@@ -146,8 +207,10 @@ static enum err_code add_keys(struct draft *d)
             ERR_TRY(set_key(d, &a->column.name, 1));
         } else if (a->kind == DDL_ADD_PRIMARY && !(a->if_exists && d->key_count > 0)) {
             ERR_TRY(set_key(d, a->names, a->name_count));
+            add_period_to_key(d, a->period);
         }
     }
+    add_row_end_to_key(d, d->key != old_key);
     return ERR_OK;
 }
 
@@ -173,8 +236,10 @@ static void end_nullability(struct draft *d)
         const struct ddl_action *a = &d->s->actions.at[i];
         uint32_t at;
 
-        if (a->kind == DDL_NOT_NULL && find(d, a->old_name, &at)) {
-            d->columns[at].def.nullable = false;
+        for (uint32_t k = 0; a->kind == DDL_ADD_PERIOD && k < a->name_count; k++) {
+            if (find(d, a->names[k], &at)) {
+                d->columns[at].def.nullable = false;
+            }
         }
     }
 }
@@ -288,7 +353,7 @@ static enum err_code carry_key_over(struct draft *d, const struct table_def *was
             return ERR_OK;
         }
     }
-    d->key = arena_alloc(d->arena, was->key_count, sizeof *d->key);
+    d->key = arena_alloc(d->arena, (size_t)was->key_count + KEY_EXTRA, sizeof *d->key);
     if (d->key == NULL) {
         return no_room(d);
     }
@@ -405,7 +470,7 @@ bool ddl_changes_definition(const struct ddl_statement *s)
         case DDL_RENAME_COLUMN:
         case DDL_ADD_PRIMARY:
         case DDL_DROP_PRIMARY:
-        case DDL_NOT_NULL:
+        case DDL_ADD_PERIOD:
         case DDL_CONVERT_CHARSET:
         case DDL_VERSIONING:
             return true;

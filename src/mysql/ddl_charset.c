@@ -103,6 +103,101 @@ uint32_t ddl_charset_max_bytes(const char *charset)
     return 1;
 }
 
+/* ---- repertoires ---- */
+
+static void add_character(struct ddl_repertoire *r, uint32_t c)
+{
+    if (c < 0x10000) {
+        r->bmp[c / 8] = (uint8_t)(r->bmp[c / 8] | 1u << c % 8);
+    }
+}
+
+/* The character of some bytes in the charset, when they are one. */
+static void add_code(struct ddl_repertoire *r, const struct charset *cs,
+                     struct charset_converter *converter, const uint8_t *code, size_t len)
+{
+    struct buf text = {0};
+    uint32_t c = 0;
+
+    if (charset_to_utf8(cs, converter, span_of(code, len), &text, NULL) == ERR_OK &&
+        ddl_next_character(buf_span(&text), &c) == text.len) {
+        add_character(r, c);
+    }
+    buf_deinit(&text);
+}
+
+static void add_codes(struct ddl_repertoire *r, const struct charset *cs)
+{
+    struct charset_converter converter;
+
+    charset_converter_init(&converter);
+    for (unsigned lead = 0x80; lead < 0x100; lead++) {
+        uint8_t code[3] = {(uint8_t)lead, 0, 0};
+
+        add_code(r, cs, &converter, code, 1);
+        for (unsigned trail = 0x40; trail < 0xff; trail++) {
+            code[1] = (uint8_t)trail;
+            add_code(r, cs, &converter, code, 2);
+            for (unsigned third = 0xa1;
+                 cs->lead == CHARSET_LEAD_EUCJP && lead == 0x8f && trail > 0xa0 && third < 0xff;
+                 third++) {
+                code[2] = (uint8_t)third;
+                add_code(r, cs, &converter, code, 3);
+            }
+        }
+    }
+    charset_converter_deinit(&converter);
+}
+
+void ddl_repertoire_of(const char *charset, struct ddl_repertoire *out)
+{
+    const struct charset *cs = charset_find(charset);
+
+    memset(out, 0, sizeof *out);
+    for (uint32_t c = 0; c < 0x80; c++) {
+        add_character(out, c);
+    }
+    if (cs == NULL || cs->kind == CHARSET_ASCII) {
+        return;
+    }
+    if (cs->kind == CHARSET_SINGLE_BYTE) {
+        for (size_t i = 0; i < 128 && cs->high != NULL; i++) {
+            add_character(out, cs->high[i]);
+        }
+        for (size_t i = 0; i < 128 && cs->low != NULL; i++) {
+            add_character(out, cs->low[i]);
+        }
+        return;
+    }
+    if (cs->kind == CHARSET_MULTI_BYTE && cs->lead != CHARSET_LEAD_GB18030) {
+        add_codes(out, cs);
+        return;
+    }
+    memset(out->bmp, 0xff, sizeof out->bmp);
+    out->beyond = cs->kind != CHARSET_UCS2 && !str_ieq(cs->name, utf8mb3);
+}
+
+size_t ddl_next_character(struct span text, uint32_t *out)
+{
+    size_t len = str_utf8_char(text);
+
+    if (len == 0) {
+        return 0;
+    }
+    *out = len == 1 ? text.data[0] : text.data[0] & (0x7fu >> len);
+    for (size_t i = 1; i < len; i++) {
+        *out = *out << 6 | (text.data[i] & 0x3fu);
+    }
+    return len;
+}
+
+bool ddl_repertoire_has(const struct ddl_repertoire *r, uint32_t c)
+{
+    return c < 0x10000 ? (r->bmp[c / 8] >> c % 8 & 1) != 0 : r->beyond;
+}
+
+/* ---- names by version ---- */
+
 #define MYSQL_SHOWS_UTF8MB3   80029u
 #define MARIADB_SHOWS_UTF8MB3 100600u
 

@@ -7,6 +7,7 @@ static void read_generated(struct ddl_parser *p, struct ddl_column *out)
     if (ddl_accept(p, "ROW")) { /* MariaDB: AS ROW START, AS ROW END */
         if (!ddl_accept(p, "START")) {
             ddl_expect(p, "END");
+            out->row_end = true;
         }
         /* The server makes them so. */
         out->not_null = true;

@@ -71,7 +71,8 @@ static void read_key_columns(struct ddl_parser *p, struct ddl_action *to)
         const char *name = ddl_read_name(p);
 
         if (ddl_accept_two(p, "WITHOUT", "OVERLAPS")) {
-            continue; /* a period, not a column */
+            to->period = name;
+            continue;
         }
         add_name(p, to, name, &capacity);
         if (ddl_accept_punct(p, '(')) {
@@ -144,33 +145,27 @@ static void read_check(struct ddl_parser *p)
 /* MariaDB: PERIOD FOR SYSTEM_TIME (a, b), PERIOD FOR name (a, b), whose columns are NOT NULL. */
 static void read_period(struct ddl_parser *p, struct ddl_actions *to)
 {
-    ddl_expect(p, "FOR");
-    (void)ddl_accept_if_not_exists(p);
-    (void)ddl_read_name(p);
-    ddl_expect_punct(p, '(');
-    do {
-        const char *name = ddl_read_name(p);
-        struct ddl_action *added = ddl_add_action(p, to, DDL_NOT_NULL);
+    struct ddl_action period = {.kind = DDL_ADD_PERIOD};
 
-        if (added != NULL) {
-            added->old_name = name;
-        }
-    } while (ddl_accept_punct(p, ',') && p->failed == ERR_OK);
-    ddl_expect_punct(p, ')');
+    period.if_exists = ddl_accept_if_not_exists(p);
+    ddl_expect(p, "FOR");
+    period.old_name = ddl_read_name(p);
+    read_key_columns(p, &period);
+    struct ddl_action *added = ddl_add_action(p, to, DDL_ADD_PERIOD);
+
+    if (added != NULL) {
+        *added = period;
+    }
 }
 
-/* `VECTOR (v)` and `VECTOR INDEX` are MariaDB's index, `vector VECTOR(3)` is a column. */
+#define MARIADB_VECTOR 110700u /* from here on the word is reserved */
+
 static bool at_index(struct ddl_parser *p)
 {
     static const char *const heads[] = {"INDEX", "KEY", "UNIQUE", "FULLTEXT", "SPATIAL", NULL};
-    struct ddl_token after = ddl_peek(p);
 
-    if (ddl_is_any(p, heads)) {
-        return true;
-    }
-    return p->dialect->mariadb && ddl_is(p, "VECTOR") &&
-           (ddl_token_is(&after, "INDEX") || ddl_token_is(&after, "KEY") ||
-            (after.kind == DDL_TOKEN_PUNCT && after.text.data[0] == '('));
+    return ddl_is_any(p, heads) || (p->dialect->mariadb && ddl_is(p, "VECTOR") &&
+                                    p->dialect->version_number >= MARIADB_VECTOR);
 }
 
 bool ddl_read_table_element(struct ddl_parser *p, struct ddl_actions *to)
@@ -185,7 +180,8 @@ bool ddl_read_table_element(struct ddl_parser *p, struct ddl_actions *to)
         read_index(p);
         return true;
     }
-    if (ddl_is(p, "PERIOD") && ddl_token_is(&after, "FOR")) {
+    if (p->dialect->mariadb && ddl_is(p, "PERIOD") &&
+        (ddl_token_is(&after, "FOR") || ddl_token_is(&after, "IF"))) {
         ddl_next(p);
         read_period(p, to);
         return true;

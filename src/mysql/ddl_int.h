@@ -96,6 +96,7 @@ struct ddl_column {
     bool not_null;
     bool null; /* written so */
     bool generated;
+    bool row_end; /* GENERATED ALWAYS AS ROW END */
     bool primary;
     bool if_exists; /* ADD: if it does not exist; MODIFY, CHANGE: if it does */
     enum ddl_place place;
@@ -115,7 +116,7 @@ enum ddl_action_kind {
     DDL_RENAME_COLUMN,
     DDL_ADD_PRIMARY,
     DDL_DROP_PRIMARY,
-    DDL_NOT_NULL, /* a period's column */
+    DDL_ADD_PERIOD, /* old_name; its columns are NOT NULL */
     DDL_CONVERT_CHARSET,
     DDL_RENAME_TABLE,
     DDL_ROWS_REMOVED,
@@ -135,10 +136,11 @@ struct ddl_table_name {
 struct ddl_action {
     enum ddl_action_kind kind;
     struct ddl_column column; /* ADD, MODIFY */
-    const char *old_name;     /* MODIFY, DROP_COLUMN, RENAME_COLUMN, NOT_NULL */
+    const char *old_name;     /* MODIFY, DROP_COLUMN, RENAME_COLUMN, ADD_PERIOD */
     const char *new_name;     /* RENAME_COLUMN */
     bool if_exists;
-    const char **names; /* ADD_PRIMARY: columns */
+    const char *period; /* ADD_PRIMARY: WITHOUT OVERLAPS; NULL: none */
+    const char **names; /* ADD_PRIMARY, ADD_PERIOD: columns */
     uint32_t name_count;
     const char *charset; /* CONVERT_CHARSET: NULL is the database's default */
     struct ddl_table_name other;
@@ -162,6 +164,7 @@ enum ddl_statement_kind {
     DDL_RENAME_TABLES,
     DDL_TRUNCATE,
     DDL_REPAIR,
+    DDL_REPLACE_BY_SEQUENCE, /* CREATE OR REPLACE SEQUENCE: a table of the name goes */
 };
 
 struct ddl_rename {
@@ -299,6 +302,16 @@ const char *ddl_read_charset_name(struct ddl_parser *p);
 const char *ddl_read_collation(struct ddl_parser *p);
 /* Bytes of the charset's longest character. */
 uint32_t ddl_charset_max_bytes(const char *charset);
+/* The characters that a charset has; in its texts all others are question marks. */
+struct ddl_repertoire {
+    uint8_t bmp[8192]; /* by bit, up to U+FFFF */
+    bool beyond;
+};
+void ddl_repertoire_of(const char *charset, struct ddl_repertoire *out);
+bool ddl_repertoire_has(const struct ddl_repertoire *r, uint32_t c);
+/* The character that the text starts with; returns its bytes, 0 when there is none. */
+size_t ddl_next_character(struct span text, uint32_t *out);
+
 /* The name as this server shows it: utf8 on those that do not say utf8mb3 yet. */
 const char *ddl_charset_shown(const struct ddl_dialect *dialect, const char *charset);
 

@@ -91,17 +91,17 @@ bool ddl_at_table_option(struct ddl_parser *p)
 }
 
 /* As the server spells it; an unknown one as it is written. */
-static const char *engine_shown(const char *name)
+static const char *engine_shown(const struct ddl_parser *p, const char *name)
 {
     static const char *const known[] = {
-        "InnoDB",  "MyISAM",  "MEMORY", "CSV",     "ARCHIVE",     "BLACKHOLE",  "FEDERATED", "Aria",
-        "ROCKSDB", "CONNECT", "SPIDER", "Mroonga", "Columnstore", "MRG_MYISAM", "S3",        NULL};
+        "InnoDB",  "MyISAM",  "MEMORY", "CSV",     "ARCHIVE",     "BLACKHOLE", "FEDERATED", "Aria",
+        "ROCKSDB", "CONNECT", "SPIDER", "Mroonga", "Columnstore", "S3",        NULL};
 
     if (str_ieq(name, "HEAP")) {
         return "MEMORY";
     }
-    if (str_ieq(name, "MERGE")) {
-        return "MRG_MYISAM";
+    if (str_ieq(name, "MERGE") || str_ieq(name, "MRG_MYISAM")) {
+        return p->dialect->mariadb ? "MRG_MyISAM" : "MRG_MYISAM";
     }
     if (str_ieq(name, "NDB") || str_ieq(name, "NDBCLUSTER")) {
         return "ndbcluster";
@@ -120,9 +120,9 @@ static void read_engine(struct ddl_parser *p, struct ddl_statement *s)
     if (ddl_accept(p, "DEFAULT")) {
         s->engine = NULL;
     } else if (p->t.kind == DDL_TOKEN_STRING) {
-        s->engine = engine_shown((const char *)ddl_read_string(p).data);
+        s->engine = engine_shown(p, (const char *)ddl_read_string(p).data);
     } else {
-        s->engine = engine_shown(ddl_read_name(p));
+        s->engine = engine_shown(p, ddl_read_name(p));
     }
 }
 
@@ -235,7 +235,11 @@ void ddl_read_partition_list(struct ddl_parser *p)
 {
     ddl_expect_punct(p, '(');
     do {
-        ddl_expect(p, "PARTITION");
+        if (!p->dialect->mariadb) {
+            ddl_expect(p, "PARTITION");
+        } else {
+            (void)ddl_accept(p, "PARTITION");
+        }
         (void)ddl_read_name(p);
         read_partition_values(p);
         read_partition_options(p);
@@ -263,8 +267,9 @@ void ddl_read_partitioning(struct ddl_parser *p)
     if (ddl_is_punct(p, '(')) {
         struct ddl_token after = ddl_peek(p);
 
-        if (ddl_token_is(&after, "PARTITION")) { /* else a SELECT in parentheses */
-            ddl_read_partition_list(p);
+        if (after.kind != DDL_TOKEN_PUNCT && !ddl_token_is(&after, "SELECT") &&
+            !ddl_token_is(&after, "WITH") && !ddl_token_is(&after, "VALUES")) {
+            ddl_read_partition_list(p); /* else a SELECT in parentheses */
         }
     }
 }

@@ -170,6 +170,13 @@ static void read_create(struct ddl_parser *p, struct ddl_statement *s)
         ddl_read_create_table(p, s);
     } else if (!s->temporary && accept_database_word(p)) {
         read_create_database(p, s);
+    } else if (s->or_replace && ddl_accept(p, "SEQUENCE")) {
+        s->kind = DDL_REPLACE_BY_SEQUENCE;
+        (void)ddl_accept_if_not_exists(p);
+        s->table = ddl_read_table_name(p);
+        while (!ddl_at_end(p)) {
+            ddl_next(p);
+        }
     }
 }
 

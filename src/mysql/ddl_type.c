@@ -2,19 +2,20 @@
  * ddl_type.c - what the server makes of a column's type: lengths, promotions, and the text that
  * INFORMATION_SCHEMA shows for it.
  */
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/str.h"
 #include "mysql/charset.h"
 #include "mysql/ddl_int.h"
 
-#define VARCHAR_BYTES_MAX    65535u
-#define DECIMAL_DIGITS       10u
-#define FLOAT_BITS_MAX       24u
-#define VECTOR_DIMENSIONS    2048u
-#define MYSQL_NO_INT_WIDTH   80019u
-#define MYSQL_GEOMCOLLECTION 80011u
+#define MYSQL_VARCHAR_BYTES   65535u
+#define MARIADB_VARCHAR_BYTES 65532u
+#define DECIMAL_DIGITS        10u
+#define FLOAT_BITS_MAX        24u
+#define VECTOR_DIMENSIONS     2048u
+#define MYSQL_NO_INT_WIDTH    80019u
+#define MYSQL_GEOMCOLLECTION  80011u
 
 static bool is_text_kind(enum ddl_type_kind kind)
 {
@@ -64,23 +65,33 @@ static uint64_t bytes_of(uint64_t characters, uint32_t max_bytes)
 static void settle(const struct ddl_dialect *dialect, struct ddl_type *t, const char *charset)
 {
     bool text = charset != NULL;
+    uint32_t varchar_max = dialect->mariadb ? MARIADB_VARCHAR_BYTES : MYSQL_VARCHAR_BYTES;
     uint32_t max_bytes = text ? ddl_charset_max_bytes(charset) : 1;
 
     switch (t->kind) {
+    case DDL_TYPE_TINYINT:
+    case DDL_TYPE_SMALLINT:
+    case DDL_TYPE_MEDIUMINT:
+    case DDL_TYPE_INT:
+    case DDL_TYPE_BIGINT:
+        t->has_length = t->has_length && t->length > 0;
+        break;
     case DDL_TYPE_CHAR:
     case DDL_TYPE_BINARY:
-    case DDL_TYPE_BIT:
         t->length = t->has_length ? t->length : 1;
+        break;
+    case DDL_TYPE_BIT:
+        t->length = t->has_length && t->length > 0 ? t->length : 1;
         break;
     case DDL_TYPE_VARCHAR:
     case DDL_TYPE_VARBINARY:
-        if (bytes_of(t->length, max_bytes) > VARCHAR_BYTES_MAX) {
+        if (bytes_of(t->length, max_bytes) > varchar_max) {
             t->kind = smallest(text, bytes_of(t->length, max_bytes));
         }
         break;
     case DDL_TYPE_TEXT:
     case DDL_TYPE_BLOB:
-        if (t->has_length && t->length > 0) {
+        if (t->has_length && (t->length > 0 || !dialect->mariadb)) {
             t->kind = smallest(text, bytes_of(t->length, max_bytes));
         }
         break;
@@ -90,8 +101,11 @@ static void settle(const struct ddl_dialect *dialect, struct ddl_type *t, const 
     case DDL_TYPE_FLOAT:
         if (t->has_length && !t->has_scale) {
             t->kind = t->length > FLOAT_BITS_MAX ? DDL_TYPE_DOUBLE : DDL_TYPE_FLOAT;
-            t->has_length = false;
         }
+        t->has_length = t->has_length && t->has_scale && t->length > 0;
+        break;
+    case DDL_TYPE_DOUBLE:
+        t->has_length = t->has_length && t->length > 0;
         break;
     case DDL_TYPE_VECTOR:
         t->length = t->has_length ? t->length : VECTOR_DIMENSIONS;
@@ -285,6 +299,8 @@ static enum err_code put_type_text(const struct ddl_dialect *dialect, const stru
 
 /* ---- labels ---- */
 
+static const char not_text[] = "a label is no text";
+
 static enum err_code label_text(const struct ddl_label *label, const char *charset, struct buf *out,
                                 struct err *e)
 {
@@ -303,44 +319,90 @@ static enum err_code label_text(const struct ddl_label *label, const char *chars
 }
 
 /* Labels have no spaces at their end; those of the charset `binary` keep them. */
-static enum err_code add_label(const struct ddl_label *label, const char *charset,
-                               struct arena *arena, const char **out, const char **why,
-                               struct err *e)
+static void cut_spaces(struct buf *text)
 {
-    struct buf text = {0};
-    enum err_code rc = label_text(label, charset, &text, e);
-
-    if (rc == ERR_OK) {
-        while (text.len > 0 && text.data[text.len - 1] == ' ' && !str_ieq(charset, "binary")) {
-            text.len--;
-        }
-        if (!str_is_utf8(buf_span(&text)) ||
-            (text.len > 0 && memchr(text.data, '\0', text.len) != NULL)) {
-            *why = "a label is no text";
-        }
-        *out = arena_strndup(arena, text.data, text.len);
-        rc = *out == NULL ? arena_fail(arena, e, "table definition") : ERR_OK;
-    } else if (rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED) {
-        *why = "a label is no text";
-        *out = "";
-        rc = ERR_OK;
+    while (text->len > 0 && text->data[text->len - 1] == ' ') {
+        text->len--;
     }
-    buf_deinit(&text);
-    return rc;
+}
+
+/* What the charset does not have becomes a question mark. */
+static void fit(struct buf *text, const char *charset, struct ddl_repertoire **repertoire)
+{
+    size_t out = 0;
+
+    if (charset_is_ascii_text(buf_span(text))) {
+        return;
+    }
+    if (*repertoire == NULL) {
+        *repertoire = malloc(sizeof **repertoire);
+        if (*repertoire == NULL) {
+            text->failed = ERR_NOMEM;
+            return;
+        }
+        ddl_repertoire_of(charset, *repertoire);
+    }
+    for (size_t at = 0; at < text->len;) {
+        uint32_t c = 0;
+        size_t len = ddl_next_character(span_of(text->data + at, text->len - at), &c);
+
+        if (len > 0 && !ddl_repertoire_has(*repertoire, c)) {
+            text->data[out++] = '?';
+        } else {
+            len = len == 0 ? 1 : len;
+            memmove(text->data + out, text->data + at, len);
+            out += len;
+        }
+        at += len;
+    }
+    text->len = out;
+}
+
+static enum err_code put_label_text(const struct ddl_label *label, const char *charset,
+                                    struct ddl_repertoire **repertoire, struct buf *text,
+                                    const char **why, struct err *e)
+{
+    enum err_code rc = label_text(label, charset, text, e);
+
+    if (rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED) {
+        *why = not_text;
+        buf_reset(text);
+        return ERR_OK;
+    }
+    ERR_TRY(rc);
+    if (!str_is_utf8(buf_span(text)) ||
+        (text->len > 0 && memchr(text->data, '\0', text->len) != NULL)) {
+        *why = not_text;
+    } else if (!str_ieq(charset, "binary")) {
+        cut_spaces(text);
+        fit(text, charset, repertoire);
+    }
+    return buf_check(text, e, "labels");
 }
 
 static enum err_code put_labels(const struct ddl_type *t, const char *charset, struct arena *arena,
                                 struct column_def *column, const char **why, struct err *e)
 {
+    struct ddl_repertoire *repertoire = NULL;
+    struct buf text = {0};
+    enum err_code rc = ERR_OK;
+
     column->label_count = t->label_count;
     column->labels = (const char **)arena_alloc(arena, t->label_count, sizeof *column->labels);
     if (column->labels == NULL) {
         return arena_fail(arena, e, "table definition");
     }
-    for (uint32_t i = 0; i < t->label_count; i++) {
-        ERR_TRY(add_label(&t->labels[i], charset, arena, &column->labels[i], why, e));
+    for (uint32_t i = 0; rc == ERR_OK && i < t->label_count; i++) {
+        buf_reset(&text);
+        rc = put_label_text(&t->labels[i], charset, &repertoire, &text, why, e);
+        column->labels[i] = rc == ERR_OK ? arena_strndup(arena, text.data, text.len) : "";
+        if (column->labels[i] == NULL) {
+            rc = arena_fail(arena, e, "table definition");
+        }
     }
-    return ERR_OK;
+    free(repertoire);
+    buf_deinit(&text);
+    return rc;
 }
 
 /* ---- columns ---- */
@@ -395,6 +457,7 @@ static uint8_t to_u8(uint64_t v)
 /* Numbers of the type: length, precision, scale, fsp. */
 static void put_numbers(const struct ddl_type *t, struct column_def *out)
 {
+    out->length = 0;
     switch (t->kind) {
     case DDL_TYPE_CHAR:
     case DDL_TYPE_VARCHAR:
@@ -435,6 +498,9 @@ static enum err_code put_type(const struct ddl_dialect *dialect, struct ddl_type
     out->type = model_type(t->kind);
     out->is_unsigned = t->is_unsigned && t->kind != DDL_TYPE_YEAR;
     out->charset = ddl_charset_shown(dialect, charset);
+    if (!dialect->mariadb && charset != NULL && str_ieq(charset, "binary")) {
+        out->charset = NULL; /* so MySQL shows ENUM and SET of it */
+    }
     put_numbers(t, out);
     if (t->kind == DDL_TYPE_ENUM || t->kind == DDL_TYPE_SET) {
         ERR_TRY(put_labels(t, charset, arena, out, why, e));
@@ -526,6 +592,30 @@ static bool written_type(const struct column_def *c, struct arena *arena, struct
     return true;
 }
 
+/*
+ * CONVERT TO CHARACTER SET leaves the bytes of labels as they are, so that in another charset they
+ * are other texts, or none.
+ */
+static bool labels_survive(const struct column_def *column, const char *charset)
+{
+    const struct charset *was = charset_find(column->charset);
+    const struct charset *is = charset_find(charset);
+
+    if (column->label_count == 0 || charset_same(column->charset, charset)) {
+        return true;
+    }
+    if (was == NULL || is == NULL || !charset_has_ascii(was) || !charset_has_ascii(is)) {
+        return false;
+    }
+    for (uint32_t i = 0; i < column->label_count; i++) {
+        if (!charset_is_ascii_text(span_str(column->labels[i])) &&
+            !(charset_same(column->charset, "utf8mb3") && charset_same(charset, "utf8mb4"))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 enum err_code ddl_convert_column(const struct ddl_dialect *dialect, struct column_def *column,
                                  const char *charset, struct arena *arena, const char **why,
                                  struct err *e)
@@ -537,6 +627,10 @@ enum err_code ddl_convert_column(const struct ddl_dialect *dialect, struct colum
     }
     if (!written_type(column, arena, &t)) {
         *why = "a column's type is not known well enough to convert it";
+        return ERR_OK;
+    }
+    if (!labels_survive(column, charset)) {
+        *why = "servers do not convert labels, and what becomes of these is not known";
         return ERR_OK;
     }
     if (column->type == COLUMN_TYPE_TEXT) {

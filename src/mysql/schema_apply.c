@@ -6,8 +6,7 @@
 #include "mysql/schema_apply_int.h"
 #include "mysql/statement.h"
 
-#define MYSQL_EXPLICIT_TIMESTAMPS   80002u
-#define MARIADB_EXPLICIT_TIMESTAMPS 101000u
+#define MYSQL_EXPLICIT_TIMESTAMPS 80002u
 
 /* ---- what the parts share ---- */
 
@@ -243,6 +242,7 @@ static enum err_code forget_all(struct applying *a)
     case DDL_RENAME_TABLES:
     case DDL_TRUNCATE:
     case DDL_REPAIR:
+    case DDL_REPLACE_BY_SEQUENCE:
         break;
     }
     return f.failed ? err_nomem(a->e) : ERR_UNSUPPORTED;
@@ -325,8 +325,8 @@ static bool explicit_timestamps(const struct applying *a)
     if (a->query->explicit_timestamps >= 0) {
         return a->query->explicit_timestamps != 0;
     }
-    return o->version_number >=
-           (o->mariadb ? MARIADB_EXPLICIT_TIMESTAMPS : MYSQL_EXPLICIT_TIMESTAMPS);
+    /* MariaDB logs it where it is on; MySQL does not log it before 8.0, where it is off. */
+    return !o->mariadb && o->version_number >= MYSQL_EXPLICIT_TIMESTAMPS;
 }
 
 static enum err_code run(struct applying *a)
@@ -346,6 +346,8 @@ static enum err_code run(struct applying *a)
     case DDL_TRUNCATE:
     case DDL_REPAIR:
         return schema_apply_rows(a);
+    case DDL_REPLACE_BY_SEQUENCE:
+        return schema_apply_sequence(a);
     case DDL_CREATE_DATABASE:
     case DDL_ALTER_DATABASE:
     case DDL_DROP_DATABASE:

@@ -41,6 +41,7 @@ struct schema_entry *schema_hiding(const struct applying *a, struct ddl_table_na
 MUST_USE enum err_code schema_apply_create(struct applying *a);
 MUST_USE enum err_code schema_apply_alter(struct applying *a);
 MUST_USE enum err_code schema_apply_drop(struct applying *a);
+MUST_USE enum err_code schema_apply_sequence(struct applying *a);
 MUST_USE enum err_code schema_apply_rename(struct applying *a);
 MUST_USE enum err_code schema_apply_rows(struct applying *a); /* TRUNCATE, REPAIR */
 MUST_USE enum err_code schema_apply_database(struct applying *a);

@@ -166,6 +166,18 @@ enum err_code schema_apply_drop(struct applying *a)
     return ERR_OK;
 }
 
+/* The new sequence is no table; one that was there is gone. */
+enum err_code schema_apply_sequence(struct applying *a)
+{
+    struct schema_definition *was = NULL;
+
+    if (schema_known_table(a, a->statement.table, &was) == SCHEMA_ABSENT) {
+        return ERR_OK;
+    }
+    ERR_TRY(schema_emit_def(a, SCHEMA_DROPPED, a->statement.table, NULL, NULL));
+    return schema_put_table(a, a->statement.table, SCHEMA_ABSENT, NULL);
+}
+
 /* A change of rows, not of the definition. */
 static enum err_code change_rows(struct applying *a, enum schema_change_kind kind,
                                  struct ddl_table_name name)
@@ -300,7 +312,7 @@ static enum err_code alter_rows(struct applying *a, const struct ddl_action *act
     case DDL_RENAME_COLUMN:
     case DDL_ADD_PRIMARY:
     case DDL_DROP_PRIMARY:
-    case DDL_NOT_NULL:
+    case DDL_ADD_PERIOD:
     case DDL_CONVERT_CHARSET:
     case DDL_RENAME_TABLE:
     case DDL_VERSIONING:
