@@ -662,10 +662,14 @@ class Decoder:
 
     def events(self, data, wanted=None):
         """(event, its rows) of the bytes of a file."""
+        for event in self.raw_events(data, wanted):
+            yield event, self._rows_of(event) if event.type in CHANGES else []
+
+    def raw_events(self, data, wanted=None):
+        """The events of a file; table maps are noted."""
         file = File(data)
         for event in file.events():
             self.counts[event.type] += 1
-            rows = []
             if event.type == FORMAT:
                 self.maps.clear()
             elif event.type == TABLE_MAP:
@@ -674,20 +678,25 @@ class Decoder:
                 if table.wanted:
                     self.catalog.complete(table)
                 self.maps[table.id] = table
-            elif event.type in CHANGES:
-                rows = self._rows_of(event)
-            yield event, rows
+            yield event
 
     def _rows_of(self, event):
+        table, images = self.images(event)
+        change = CHANGES[event.type]
+        return [Row(table.schema, table.name, change, self._payload(table, before), self._payload(table, after),
+                    event.end, event.timestamp) for before, after in images]
+
+    def images(self, event):
+        """(table map, [(before, after)]) of a rows event. An image is {index: (raw bytes, JSON)}."""
         data = Bytes(event.body)
         number = data.uint(6)
         table = self.maps.get(number)
         if table is None and number == 0xFFFFFF:  # only ends the statement
-            return []
+            return None, []
         if table is None:
             raise Malformed("rows without a table map")
         if not table.wanted:
-            return []
+            return table, []
         data.take(2)
         if event.type in SECOND_VERSION:
             data.take(data.uint(2) - 2)
@@ -708,9 +717,8 @@ class Decoder:
                 after = self._image(table, present_after, data, before, partial)
             elif change == "insert":
                 after = self._image(table, present, data, {})
-            found.append(Row(table.schema, table.name, change, self._payload(table, before),
-                             self._payload(table, after), event.end, event.timestamp))
-        return found
+            found.append((before, after))
+        return table, found
 
     def _partial(self, table, data):
         """{index} of the JSON columns that come as differences."""
