@@ -82,6 +82,7 @@ class Types:
         self.flavor = flavor
         self.mysql = flavor.startswith("mysql")
         self.collations = collations  # {charset: [collation]}
+        self.plain_labels = False
         self.kinds = [self.integer, self.integer, self.decimal, self.floating, self.bit, self.year, self.date, self.time,
                       self.datetime, self.timestamp, self.character, self.varying, self.varying, self.long_text, self.enum,
                       self.set, self.binary, self.varbinary, self.long_blob, self.json, self.geometry]
@@ -196,7 +197,7 @@ class Types:
 
     def timestamp(self, name):
         n, form = self._digits()
-        odd = ["0000-00-00 00:00:00", "1970-01-02 00:00:01", "2038-01-18 03:14:07.999999", "2024-03-31 02:30:00.5",
+        odd = ["0000-00-00 00:00:00", "1970-01-02 00:00:01", "1970-01-01 00:00:00.53", "2038-01-18 03:14:07.999999", "2024-03-31 02:30:00.5",
                "2001-09-09 01:46:40"] + (["2106-02-06 06:28:15"] if self.flavor == "mariadb-11.8" else [])
 
         def value():
@@ -261,7 +262,7 @@ class Types:
         return Column(name, word.lower(), word + charset, value, 12, prefix=True)
 
     def _labels(self, charset, count):
-        pool = LABEL_CHARACTERS.get(charset, "") + "abcXYZ019_-. ';:()\"\\/"
+        pool = ("" if self.plain_labels else LABEL_CHARACTERS.get(charset, "")) + "abcXYZ019_-. ';:()\"\\/"
         seen, labels = set(), []
         while len(labels) < count:
             label = "".join(self.dice.choices(pool, k=self.dice.randint(1, 6))).strip()
@@ -280,7 +281,7 @@ class Types:
     def _label_charset(self):
         while True:
             charset, words = self._charset()
-            if charset != "binary":
+            if charset != "binary" and not (self.plain_labels and charset == "utf16"):
                 return charset, words or " CHARACTER SET utf8mb4"
 
     def enum(self, name):

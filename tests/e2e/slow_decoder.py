@@ -303,7 +303,10 @@ class Catalog:
                     count = 8 * c.meta if c.form == "set" else (255 if c.meta == 1 else 65535)
                     c.labels = [f"#{i + 1}" for i in range(count)]
                 else:
-                    c.labels = [self.text(c.charset, raw) for raw in c.labels]
+                    try:
+                        c.labels = [self.text(c.charset, raw) for raw in c.labels]
+                    except UnicodeDecodeError as e:
+                        raise Malformed(f"{table.schema}.{table.name}.{c.name}: labels {c.labels} in {c.charset}") from e
 
 
 PLAIN_FORMS = {1: "int", 2: "int", 3: "int", 8: "int", 9: "int", 4: "float", 5: "double", 246: "decimal",
@@ -471,7 +474,7 @@ def _timestamp(column, data):
     digits = column.meta[0] if column.type == 17 else 0
     seconds = int.from_bytes(data.take(4), "big" if column.type == 17 else "little")
     micros = _fraction(data, digits)
-    if seconds == 0:
+    if seconds == 0 and micros == 0:  # MariaDB has the first second of 1970, but for its beginning
         return f'"0000-00-00T00:00:00{_dot(micros, digits)}Z"'
     return f'"{_clock(seconds, micros, digits)}Z"'
 

@@ -113,7 +113,7 @@ class Round:
         self.run("COMMIT")
 
     def text(self, most=400):
-        lines = [s if len(s) < most or s.startswith("CREATE") else s[:most] + "…" for s in self.script]
+        lines = [s if len(s) < most or s.startswith("CREATE") else s[:most] + "…" + s[-20:] for s in self.script]
         return f"CALVE_TEST_SEED={self.seed} {self.source.flavor} {self.metadata}\n" + ";\n".join(lines)
 
     def close(self):
@@ -261,11 +261,30 @@ class Game:
         old = first.value("SELECT @@GLOBAL.binlog_row_metadata")
         try:
             self.errors += play(source, seed, collations, self.make_calve, oracle, self.counts, self.folder)
+        except BaseException:
+            if not self._revived(first, settings):
+                raise
+            return
         finally:
-            first.sql(f"SET GLOBAL binlog_row_metadata = {old}")
+            if first.server.running():
+                first.sql(f"SET GLOBAL binlog_row_metadata = {old}")
         source.drop()
         last = first.binlog_files()[-1]
         first.sql(f"PURGE BINARY LOGS TO '{last}'")
+
+    def _revived(self, source, settings):
+        """When the server itself broke down (MariaDB 10.11 does at times), it is started again: no fault of ours."""
+        time.sleep(1)
+        if source.server.running():
+            return False
+        print(f"the server ended: {source.server.process.returncode}\n{source.server.log_tail(6000)}")
+        self.counts["breakdowns of the server"] += 1
+        if self.counts["breakdowns of the server"] > 1 + self.counts["rounds"] // 50:
+            return False
+        source.server.start()
+        source.connection = source.session()
+        self.places.pop(tuple(settings.items()))[2].close()
+        return True
 
     def close(self):
         for _, _, oracle in self.places.values():
