@@ -1,4 +1,6 @@
 /* cmd_run.c - `calve run` and `calve backfill`: settings to a run. */
+#include <stdlib.h>
+
 #include "app/commands.h"
 #include "app/lake.h"
 #include "app/progress.h"
@@ -9,6 +11,16 @@
 
 /* The watermarks table is rewritten at each cut; nobody travels back in it. */
 #define WATERMARK_SNAPSHOTS 20u
+
+static const char *spill_folder(const struct config *c)
+{
+    const char *temporary = getenv("TMPDIR");
+
+    if (c->spill_dir[0] != '\0') {
+        return c->spill_dir;
+    }
+    return temporary != NULL && temporary[0] != '\0' ? temporary : "/tmp";
+}
 
 static struct run_options options_of(const struct config *c)
 {
@@ -42,6 +54,8 @@ static struct run_options options_of(const struct config *c)
         .target_file_bytes = c->target_file_bytes,
         .row_group_bytes = c->row_group_bytes,
         .zstd_level = (int)c->compression_level,
+        .spill_folder = spill_folder(c),
+        .xa_wait_us = (int64_t)c->xa_wait_ms * US_PER_MS,
         .ddl_accept = c->ddl_accept.items,
         .ddl_accept_count = c->ddl_accept.count,
         .ddl_policy = c->ddl_policy.items,

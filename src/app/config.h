@@ -73,6 +73,7 @@ struct config {
     uint64_t commit_max_bytes;
     uint64_t batch_size; /* 0: off */
     uint64_t watermark_interval_ms;
+    uint64_t xa_wait_ms;
     uint64_t snapshots_keep_age_ms;
     uint64_t snapshots_keep_count;
     uint64_t memory_max_bytes;
@@ -81,6 +82,7 @@ struct config {
     uint64_t target_file_bytes;
     uint64_t row_group_bytes;
     uint64_t compression_level;
+    const char *spill_dir;
     struct config_list ddl_accept; /* "FILE:POS" or "all" */
     struct config_list ddl_policy; /* "mark", "stop", "SCHEMA.TABLE=stop" */
 

@@ -87,6 +87,8 @@ const struct config_setting config_settings[] = {
     {"from", CONFIG_STRING, CONFIG_GROUP_RANGE, AT(from_text), "current", 0, 0, NULL,
      "POINT", NULL,
      "Where tables without a position and without a copy start: current, earliest, GTID-SET or FILE:POS."},
+    {"xa-wait", CONFIG_DURATION_MS, CONFIG_GROUP_RANGE, AT(xa_wait_ms), "1m", 0, DAY, NULL, NULL, NULL,
+     "Longest wait for prepared XA transactions to end, before a table is copied or started."},
     {"until", CONFIG_STRING, CONFIG_GROUP_RANGE, AT(until_text), "never", 0, 0, NULL,
      "POINT", NULL,
      "Stop after the last transaction at or before it: never, current, GTID-SET or FILE:POS."},
@@ -116,6 +118,9 @@ const struct config_setting config_settings[] = {
      64 * KIB, GIB, NULL, NULL, NULL, "A row group ends when it is about this large, before compression."},
     {"compression.level", CONFIG_U64, CONFIG_GROUP_RESOURCES, AT(compression_level), "1", 1, 19, NULL,
      "LEVEL", NULL, "zstd level of data files."},
+    {"spill-dir", CONFIG_STRING, CONFIG_GROUP_RESOURCES, AT(spill_dir), "", 0, 0, NULL,
+     "DIR", NULL,
+     "Folder for what memory cannot hold of XA transactions that are prepared; when empty, TMPDIR, else /tmp."},
 
     {"log.level", CONFIG_ENUM, CONFIG_GROUP_OUTPUT, AT(log_level), "info", 0, 0,
      "debug|info|warn|error", NULL, NULL, "Least important log lines to write."},

@@ -278,33 +278,40 @@ static enum err_code count_row(void *ctx, const struct mysql_row *row, struct er
     return ERR_OK;
 }
 
-/*
- * What was prepared before the mark and commits after it is in neither: its rows lie before the
- * mark, and a read does not see them. The account may lack the privilege to look (MySQL:
- * XA_RECOVER_ADMIN).
- */
-static enum err_code refuse_prepared_xa(struct mysql_conn *c, struct err *e)
+enum err_code snapshot_prepared(struct mysql_conn *c, unsigned *count, bool *seen, struct err *e)
 {
     struct row_count n = {0};
     struct err mine = {0};
     enum err_code rc = mysql_query_rows(c, "XA RECOVER", count_row, &n, &mine);
 
+    *count = n.rows;
+    *seen = rc == ERR_OK;
     if (rc == ERR_SOURCE && (mine.source_errno == ER_XAER_RMERR ||
                              mine.source_errno == ER_SPECIFIC_ACCESS_DENIED_ERROR)) {
         return ERR_OK;
     }
-    if (rc != ERR_OK) {
-        if (e != NULL) {
-            *e = mine;
-        }
-        return rc;
+    if (rc != ERR_OK && e != NULL) {
+        *e = mine;
     }
-    return n.rows == 0
-               ? ERR_OK
-               : err_set_retryable(e, ERR_SOURCE,
-                                   "prepared XA transactions are open (%u): a copy would miss "
-                                   "them; commit or roll them back (XA RECOVER shows them)",
-                                   n.rows);
+    return rc;
+}
+
+/*
+ * What was prepared before the mark and commits after it is in neither: its rows lie before the
+ * mark, and a read does not see them.
+ */
+static enum err_code refuse_prepared_xa(struct mysql_conn *c, struct err *e)
+{
+    unsigned count;
+    bool seen;
+
+    ERR_TRY(snapshot_prepared(c, &count, &seen, e));
+    return count == 0 ? ERR_OK
+                      : err_set_retryable(e, ERR_SOURCE,
+                                          "prepared XA transactions are open (%u): a copy would "
+                                          "miss them; commit or roll them back (XA RECOVER shows "
+                                          "them)",
+                                          count);
 }
 
 /*

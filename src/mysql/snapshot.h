@@ -59,6 +59,13 @@ MUST_USE enum err_code snapshot_current_position(struct mysql_conn *c, struct lo
 MUST_USE enum err_code snapshot_earliest_position(struct mysql_conn *c, struct low_watermark *out,
                                                   struct err *e);
 
+/*
+ * How many XA transactions are prepared. *seen is false when the account may not look (MySQL:
+ * XA_RECOVER_ADMIN).
+ */
+MUST_USE enum err_code snapshot_prepared(struct mysql_conn *c, unsigned *count, bool *seen,
+                                         struct err *e);
+
 struct snapshot_reader;
 
 /* Starts SELECT of all columns of def, unbuffered. */

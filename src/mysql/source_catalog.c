@@ -568,7 +568,10 @@ enum err_code source_catalog_is_transactional(struct mysql_conn *c, const char *
 
     buf_deinit(&sql);
     *out = str_ieq(answer, "YES");
-    return rc;
+    return rc == ERR_OK && answer[0] == '\0'
+               ? err_set(e, ERR_NOT_FOUND, "%s.%s: the source does not tell its engine", schema,
+                         table)
+               : rc;
 }
 
 /* ---- charsets of databases ---- */

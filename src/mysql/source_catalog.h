@@ -42,7 +42,10 @@ MUST_USE enum err_code source_catalog_default_charset(struct mysql_conn *c, char
 MUST_USE enum err_code source_catalog_row_estimate(struct mysql_conn *c, const char *schema,
                                                    const char *table, uint64_t *out, struct err *e);
 
-/* Whether the table's engine has transactions: others have no consistent reads either. */
+/*
+ * Whether the table's engine has transactions: others have no consistent reads either. Errors:
+ * ERR_NOT_FOUND.
+ */
 MUST_USE enum err_code source_catalog_is_transactional(struct mysql_conn *c, const char *schema,
                                                        const char *table, bool *out, struct err *e);
 

@@ -6,6 +6,7 @@
 #include "mysql/snapshot.h"
 #include "mysql/source_catalog.h"
 #include "pipeline/changelog.h"
+#include "pipeline/prepared_wait.h"
 #include "pipeline/table_state.h"
 
 #define TRIES_MAX 5u
@@ -36,6 +37,7 @@ struct copy {
     struct queue *empty;   /* encoder to reader: batches whose memory is warm */
     struct data_file_list files;
     uint64_t rows;
+    bool none_prepared;
     struct err encoder_err;
 };
 
@@ -229,6 +231,7 @@ static enum err_code begin(struct copy *c, struct err *e)
     if (exact) {
         ERR_TRY(source_catalog_is_transactional(c->conn, t->schema, t->name, &transactional, e));
     }
+    ERR_TRY(prepared_wait(c->options->run, c->conn, &c->none_prepared, e));
     return transactional ? snapshot_begin(c->conn, exact, &c->mark, e)
                          : snapshot_begin_locked(c->conn, t->schema, t->name, &c->mark, e);
 }
@@ -292,6 +295,7 @@ static enum err_code set_start(struct copy *c, struct err *e)
         }
     }
     t->source.position = c->mark.position;
+    t->source.none_prepared = c->none_prepared;
     t->source.def = c->def;
     t->source.assumed = false;
     t->commit.def = c->def;

@@ -11,19 +11,47 @@
  * Tables that have no more than what the source is told to leave out. On MariaDB this says nothing
  * when a number comes twice; there the place in the log says it, if it is known.
  */
-static void find_level_tables(const struct follow_options *o)
+static void find_level_tables(const struct follow *f)
 {
+    const struct follow_options *o = &f->options;
+
     for (uint32_t i = 0; i < o->table_count; i++) {
         struct followed_table *t = o->tables[i];
-        bool by_place = t->source.gtids != NULL && t->source.position.file[0] != '\0' &&
-                        gtid_set_flavor(t->source.gtids) == GTID_FLAVOR_MARIADB;
+        bool mariadb =
+            t->source.gtids != NULL && gtid_set_flavor(t->source.gtids) == GTID_FLAVOR_MARIADB;
+        bool by_place = mariadb && t->source.position.file[0] != '\0';
+        /* MySQL sends nothing again but the PREPAREs that were asked for. */
+        const struct gtid_set *left_out = mariadb ? f->executed : o->start_gtids;
 
-        t->source.level = o->start_gtids != NULL && t->source.gtids != NULL && !by_place &&
-                          gtid_set_is_subset(t->source.gtids, o->start_gtids);
+        t->source.level = left_out != NULL && t->source.gtids != NULL && !by_place &&
+                          gtid_set_is_subset(t->source.gtids, left_out);
         t->source.caught_up = t->source.level;
         t->source.skip_serial = 0;
         t->source.skip_this = false;
     }
+}
+
+static enum err_code set_start(struct follow *f, struct err *e)
+{
+    const struct follow_options *o = &f->options;
+
+    f->end = o->start;
+    if (o->start_gtids != NULL) {
+        f->executed = gtid_set_copy(o->start_gtids);
+        if (f->executed == NULL) {
+            return err_nomem(e);
+        }
+    }
+    ERR_TRY(follow_xa_start(f, o->prepared_note, e));
+    f->cut_end = f->end;
+    if (f->executed != NULL) {
+        f->cut_gtids = gtid_set_copy(f->executed);
+        if (f->cut_gtids == NULL) {
+            return err_nomem(e);
+        }
+    }
+    find_level_tables(f);
+    return ERR_OK;
 }
 
 enum err_code follow_new(const struct follow_options *options, struct follow **out, struct err *e)
@@ -36,21 +64,10 @@ enum err_code follow_new(const struct follow_options *options, struct follow **o
     }
     f->options = *options;
     f->run = options->run;
-    find_level_tables(options);
     (void)pthread_mutex_init(&f->mutex, NULL);
-    f->slabs = calloc(options->lane_count, sizeof *f->slabs);
-    f->end = options->start;
-    f->cut_end = options->start;
-    if (options->start_gtids != NULL) {
-        f->executed = gtid_set_copy(options->start_gtids);
-        f->cut_gtids = gtid_set_copy(options->start_gtids);
-    }
-    enum err_code rc = ERR_OK;
+    f->slabs = calloc(options->lane_count, sizeof(*f->slabs));
+    enum err_code rc = f->slabs == NULL ? err_nomem(e) : set_start(f, e);
 
-    if (f->slabs == NULL ||
-        (options->start_gtids != NULL && (f->executed == NULL || f->cut_gtids == NULL))) {
-        rc = err_nomem(e);
-    }
     if (rc == ERR_OK && o->until.kind == RUN_POINT_GTIDS) {
         if (f->executed == NULL) {
             rc = err_set(e, ERR_CONFIG, "until: a GTID set needs a source with GTIDs");
@@ -77,6 +94,10 @@ void follow_free(struct follow *f)
         slab_free(f->slabs[i]);
     }
     binlog_stream_close(f->stream);
+    follow_forget(f);
+    prepared_list_free(f->prepared);
+    held_store_free(f->held);
+    free(f->noted);
     gtid_set_free(f->executed);
     gtid_set_free(f->cut_gtids);
     gtid_set_free(f->until_gtids);
@@ -171,10 +192,15 @@ static enum err_code send_cut(struct follow *f, struct err *e)
     }
     enum err_code rc = follow_schema_cut(f, cut, e);
 
+    if (rc == ERR_OK) {
+        rc = follow_xa_note(f, &cut->notes[WATERMARK_NOTE_PREPARED], e);
+    }
+
     if (rc != ERR_OK) {
         cut_free(cut);
         return rc;
     }
+    prepared_list_cut(f->prepared);
     /* The analyzer does not see that a slab carries the cut off. */
     return push_marker(f, SLAB_CUT, cut, e); /* NOLINT(clang-analyzer-unix.Malloc) */
 }
@@ -239,10 +265,7 @@ enum err_code follow_transaction_end(struct follow *f, const struct binlog_posit
     if (f->txn.gtid.present && f->executed != NULL) {
         ERR_TRY(gtid_set_add(f->executed, &f->txn.gtid, e));
     }
-    f->txn.open = false;
-    f->txn.begun = false;
-    f->txn.routed = false;
-    f->txn.gtid = (struct gtid){0};
+    follow_forget(f);
     f->end = *end;
     f->moved = true;
     f->done = follow_until_reached(f);
@@ -262,6 +285,7 @@ static enum err_code rewind_to_cut(struct follow *f, struct err *e)
         f->options.tables[i]->source.caught_up = f->options.tables[i]->source.level;
     }
     follow_schema_rewind(f);
+    prepared_list_rewind(f->prepared);
     f->end = f->cut_end;
     f->moved = false;
     f->rows_since_cut = false;
@@ -281,10 +305,7 @@ static enum err_code leave_open_transaction(struct follow *f, struct err *e)
 {
     bool routed = f->txn.open && f->txn.routed;
 
-    f->txn.open = false;
-    f->txn.begun = false;
-    f->txn.routed = false;
-    f->txn.gtid = (struct gtid){0};
+    follow_forget(f);
     return routed ? rewind_to_cut(f, e) : ERR_OK;
 }
 
@@ -445,6 +466,12 @@ static enum err_code recover(struct follow *f, struct retry *retry, struct rand 
     struct err why = *e;
 
     ERR_TRY(leave_open_transaction(f, e));
+    if (f->rereads) {
+        f->rereads = false;
+        log_info(f->run->log, "source.reread", LOG_STR("reason", why.msg),
+                 LOG_STR("file", f->end.file), LOG_U64("pos", f->end.offset));
+        return ERR_OK;
+    }
     if (f->moved && f->rows_since_cut) {
         ERR_TRY(follow_cut(f, e));
     }
@@ -486,6 +513,7 @@ enum err_code follow_run(struct follow *f, struct err *e)
                 continue;
             }
         } else {
+            follow_xa_explain(f, &err);
             cut_before_end(f);
         }
         if (e != NULL) {

@@ -5,6 +5,9 @@
  * A cut falls on a transaction end. When the connection breaks, rows since the last cut are
  * discarded and reading starts again there (or right at the last transaction end, when no
  * transaction was open).
+ *
+ * Rows of a prepared XA transaction are held until it ends. So are those of transactions that may
+ * be rolled back in part, once the source has shown that it logs such.
  */
 #ifndef CALVE_PIPELINE_FOLLOW_H
 #define CALVE_PIPELINE_FOLLOW_H
@@ -36,6 +39,7 @@ struct follow_options {
     bool icase; /* the server compares table names without case */
     struct binlog_position start;
     const struct gtid_set *start_gtids; /* NULL: by position; not owned */
+    const char *prepared_note;          /* of earlier runs: see prepared.h; NULL: none; not kept */
     const char *replica_uuid;
     const char *schema_note;  /* WATERMARK_NOTE_SCHEMA; NULL: there is none */
     struct follow_join *join; /* filled when the run of it ends for a new table; the caller's */

@@ -17,27 +17,21 @@ static enum err_code on_gtid(struct follow *f, const struct binlog_event *ev, st
                        ev->end.file, (unsigned long long)ev->end.offset);
     }
     f->statement_ended = true;
-    f->txn.open = true;
-    f->txn.routed = false;
+    ERR_TRY(follow_begin(f, ev, &start.gtid, e));
     /* MariaDB's GTID event stands for BEGIN. */
     f->txn.begun =
         start.gtid.flavor == GTID_FLAVOR_MARIADB && start.gtid.present && !start.standalone;
-    f->txn.gtid = start.gtid;
-    f->txn.serial++;
-    return ERR_OK;
+    return start.xa_prepared ? follow_xa_begin(f, ev, &start.xid, e) : ERR_OK;
 }
 
-static enum err_code refuse_routed(const struct follow *f, const struct binlog_event *ev,
-                                   const char *what, struct err *e)
+static enum err_code on_begin(struct follow *f, const struct binlog_event *ev, struct err *e)
 {
-    if (!f->txn.routed) {
-        return ERR_OK;
+    if (!f->txn.open) {
+        /* Servers of old without GTID events. */
+        ERR_TRY(follow_begin(f, ev, &(struct gtid){0}, e));
     }
-    return err_set(
-        e, ERR_UNSUPPORTED,
-        "%s at %s:%llu in a transaction with rows of followed tables: tables of "
-        "transactional and other engines were mixed, and which rows stand cannot be told",
-        what, ev->end.file, (unsigned long long)ev->end.offset);
+    f->txn.begun = true;
+    return ERR_OK;
 }
 
 static enum err_code on_query(struct follow *f, const struct binlog_event *ev, struct err *e)
@@ -54,28 +48,17 @@ static enum err_code on_query(struct follow *f, const struct binlog_event *ev, s
 
     switch (kind) {
     case STATEMENT_BEGIN:
-        if (!f->txn.open) {
-            /* Servers of old without GTID events. */
-            f->txn.open = true;
-            f->txn.routed = false;
-            f->txn.gtid = (struct gtid){0};
-            f->txn.serial++;
-        }
-        f->txn.begun = true;
-        return ERR_OK;
+        return on_begin(f, ev, e);
     case STATEMENT_COMMIT:
-        return follow_transaction_end(f, &ev->end, e);
+        return follow_commit(f, ev, e);
     case STATEMENT_ROLLBACK:
-        ERR_TRY(refuse_routed(f, ev, "ROLLBACK", e));
-        return follow_transaction_end(f, &ev->end, e);
+        return follow_rollback(f, ev, e);
     case STATEMENT_ROLLBACK_TO:
-        return refuse_routed(f, ev, "ROLLBACK TO", e);
+        return follow_rollback_to(f, ev, &q, e);
     case STATEMENT_SAVEPOINT:
-        return ERR_OK;
+        return follow_savepoint(f, &q, e);
     case STATEMENT_XA:
-        return err_set(e, ERR_UNSUPPORTED,
-                       "XA transaction at %s:%llu: this version does not follow XA", ev->end.file,
-                       (unsigned long long)ev->end.offset);
+        return follow_xa_statement(f, ev, &q, e);
     case STATEMENT_DML:
     case STATEMENT_DDL:
         rc = follow_statement(f, ev, &q, kind, e);
@@ -88,7 +71,7 @@ static enum err_code on_query(struct follow *f, const struct binlog_event *ev, s
     }
     ERR_TRY(rc);
     /* Outside BEGIN ... COMMIT a statement is a whole transaction. */
-    return f->txn.begun ? ERR_OK : follow_transaction_end(f, &ev->end, e);
+    return f->txn.begun ? ERR_OK : follow_commit(f, ev, e);
 }
 
 /*
@@ -158,7 +141,9 @@ enum err_code follow_event(struct follow *f, const struct binlog_event *ev, stru
     case BINLOG_EVENT_VIEW_CHANGE:
         return on_view_change(f, ev, e);
     case BINLOG_EVENT_XID:
-        return follow_transaction_end(f, &ev->end, e);
+        return follow_commit(f, ev, e);
+    case BINLOG_EVENT_XA_PREPARE:
+        return follow_xa_prepare(f, ev, e);
     case BINLOG_EVENT_FORMAT_DESCRIPTION:
         return on_new_file(f, ev, e);
     case BINLOG_EVENT_INCIDENT:

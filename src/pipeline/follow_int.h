@@ -1,6 +1,7 @@
 /*
  * follow_int.h - the source thread's state, shared by follow.c (connection, cuts), follow_event.c
- * (what each event does), follow_rows.c and follow_statement.c.
+ * (what each event does), follow_rows.c, follow_statement.c, follow_hold.c (rows that wait for
+ * their transaction's end) and follow_xa.c.
  */
 #ifndef CALVE_PIPELINE_FOLLOW_INT_H
 #define CALVE_PIPELINE_FOLLOW_INT_H
@@ -8,6 +9,7 @@
 #include "mysql/schema.h"
 #include "mysql/statement.h"
 #include "pipeline/follow.h"
+#include "pipeline/prepared.h"
 
 #define TABLE_IDS_MAX        1024u
 #define SQL_MODE_ANSI_QUOTES 0x4u
@@ -32,9 +34,21 @@ struct follow {
         bool open;   /* between its start and its end */
         bool begun;  /* a BEGIN was seen, or the GTID event says that there is none */
         bool routed; /* some of its rows went to a lane */
+        bool xa;     /* it may end prepared; `xid` is its name */
+        bool kept;   /* all of `held` waits for its end, however much that is */
         struct gtid gtid;
+        struct xid xid;
         uint64_t serial; /* counts transactions of this run */
+        struct binlog_position start;
+        struct held_rows *held; /* its rows, if they wait; else they go to the lanes */
     } txn;
+
+    struct held_store *held;
+    struct prepared_list *prepared;
+    char *noted; /* the note of prepared transactions that the lake has, or is about to */
+    bool holds;  /* the source writes transactions of which rows are taken back */
+    struct binlog_position hold_to; /* all of those that start up to here are kept */
+    bool rereads;                   /* going back to the last cut for that, not for trouble */
 
     struct gtid_set *executed;      /* up to `end`; NULL when the source has none */
     struct binlog_position end;     /* end of the last whole transaction */
@@ -92,6 +106,65 @@ MUST_USE enum err_code follow_schema_cut(struct follow *f, struct cut *cut, stru
 
 /* All definitions as of the last cut. */
 void follow_schema_rewind(struct follow *f);
+/* A rows event of a followed table: to its lane, or to the rows that the transaction holds. */
+MUST_USE enum err_code follow_put(struct follow *f, const char *file,
+                                  const struct slab_entry *entry, struct span body, struct err *e);
+
+/* To its lane in any case. */
+MUST_USE enum err_code follow_route(struct follow *f, const char *file,
+                                    const struct slab_entry *entry, struct span body,
+                                    struct err *e);
+
+/* A transaction starts with this event. */
+MUST_USE enum err_code follow_begin(struct follow *f, const struct binlog_event *ev,
+                                    const struct gtid *gtid, struct err *e);
+
+/* It is over, or will be read again. */
+void follow_forget(struct follow *f);
+
+/* It ends with this event, and its rows stand. */
+MUST_USE enum err_code follow_commit(struct follow *f, const struct binlog_event *ev,
+                                     struct err *e);
+
+/* It ends with this event, and what engines can take back is taken back. */
+MUST_USE enum err_code follow_rollback(struct follow *f, const struct binlog_event *ev,
+                                       struct err *e);
+
+/* SAVEPOINT x; ROLLBACK TO x. */
+MUST_USE enum err_code follow_savepoint(struct follow *f, const struct binlog_query *q,
+                                        struct err *e);
+MUST_USE enum err_code follow_rollback_to(struct follow *f, const struct binlog_event *ev,
+                                          const struct binlog_query *q, struct err *e);
+
+/* Holds the rows of the open transaction until it ends. */
+MUST_USE enum err_code follow_hold_all(struct follow *f, const char *file, struct err *e);
+
+/*
+ * Held rows whose transaction commits with `ev` go to the lanes. With `at_end` they take its place
+ * in the log instead of their own.
+ */
+MUST_USE enum err_code follow_replay(struct follow *f, const struct held_rows *rows,
+                                     const struct binlog_event *ev, bool at_end, struct err *e);
+
+/* Stands in an entry for the plan of a table map that does not fit the table's definition. */
+extern const struct table_plan follow_misfit;
+
+/* XA START, or MariaDB's GTID event that stands for it. */
+MUST_USE enum err_code follow_xa_begin(struct follow *f, const struct binlog_event *ev,
+                                       const struct xid *xid, struct err *e);
+MUST_USE enum err_code follow_xa_statement(struct follow *f, const struct binlog_event *ev,
+                                           const struct binlog_query *q, struct err *e);
+MUST_USE enum err_code follow_xa_prepare(struct follow *f, const struct binlog_event *ev,
+                                         struct err *e);
+
+/* Takes the note of an earlier run, and moves f->end and f->executed to where it needs. */
+MUST_USE enum err_code follow_xa_start(struct follow *f, const char *note, struct err *e);
+
+/* For a cut that is made now: NULL when the note is as it was. The cut takes it over. */
+MUST_USE enum err_code follow_xa_note(struct follow *f, char **out, struct err *e);
+
+/* Why a source cannot go on: also because of a prepared transaction that it cannot send again. */
+void follow_xa_explain(const struct follow *f, struct err *e);
 
 /* A statement that changes tables other than by rows. */
 MUST_USE enum err_code follow_statement(struct follow *f, const struct binlog_event *ev,

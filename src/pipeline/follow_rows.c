@@ -103,10 +103,16 @@ enum err_code follow_table_map(struct follow *f, const struct binlog_event *ev, 
     struct followed_table *t = follow_find_table(f, schema, name);
 
     ERR_TRY(note_table_id(f, id, t, e));
-    if (t == NULL || follow_is_in_table(f, t, ev)) {
+    if (t == NULL || (!f->txn.xa && follow_is_in_table(f, t, ev))) {
         return ERR_OK;
     }
-    ERR_TRY(follow_schema_join(f, t, e));
+    if (!f->txn.xa) {
+        ERR_TRY(follow_schema_join(f, t, e));
+    }
+    if (t->source.def == NULL && f->txn.xa) {
+        t->source.misfit = true;
+        return ERR_OK;
+    }
     if (t->source.def == NULL) {
         return err_set(e, ERR_SOURCE,
                        "%s:%llu holds rows of %s, which the source did not have at that place as "
@@ -114,6 +120,13 @@ enum err_code follow_table_map(struct follow *f, const struct binlog_event *ev, 
                        ev->end.file, (unsigned long long)ev->end.offset, t->full_name);
     }
     enum err_code rc = followed_table_plan(t, ev->body, e);
+
+    if (rc == ERR_CONFLICT && f->txn.xa) {
+        /* Its end decides whether the table has the rows already, and is past them. */
+        t->source.misfit = true;
+        return ERR_OK;
+    }
+    t->source.misfit = false;
 
     if (rc == ERR_CONFLICT) {
         err_wrap(
@@ -169,34 +182,39 @@ enum err_code follow_send_slabs(struct follow *f, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code route(struct follow *f, struct followed_table *t,
-                           const struct binlog_event *ev, const struct table_plan *plan,
+enum err_code follow_route(struct follow *f, const char *file, const struct slab_entry *entry,
                            struct span body, struct err *e)
 {
-    struct slab *s = f->slabs[t->lane];
+    unsigned lane = entry->table->lane;
+    struct slab *s = f->slabs[lane];
 
-    if (s != NULL && strcmp(s->log_file, ev->end.file) != 0) {
-        ERR_TRY(send_slab(f, t->lane, e));
+    if (s != NULL && strcmp(s->log_file, file) != 0) {
+        ERR_TRY(send_slab(f, lane, e));
     }
-    s = slab_for(f, t->lane, ev->end.file);
+    s = slab_for(f, lane, file);
     if (s == NULL) {
         return err_nomem(e);
     }
-    struct slab_entry entry = {
-        .table = t,
-        .plan = plan,
-        .log_position = ev->end.offset,
-        .timestamp_s = ev->header.timestamp_s,
-        .body_bytes = (uint32_t)body.len,
-        .event_type = ev->header.type,
-    };
-
-    buf_append(&s->bytes, &entry, sizeof entry);
+    buf_append(&s->bytes, entry, sizeof *entry);
     buf_append_span(&s->bytes, body);
     f->txn.routed = true;
     f->rows_since_cut = true;
-    return s->bytes.len >= SLAB_BYTES || s->bytes.failed != ERR_OK ? send_slab(f, t->lane, e)
-                                                                   : ERR_OK;
+    return s->bytes.len >= SLAB_BYTES || s->bytes.failed != ERR_OK ? send_slab(f, lane, e) : ERR_OK;
+}
+
+static enum err_code put_rows(struct follow *f, struct followed_table *t,
+                              const struct binlog_event *ev, struct err *e)
+{
+    const struct slab_entry entry = {
+        .table = t,
+        .plan = t->source.misfit ? &follow_misfit : t->source.plan,
+        .log_position = ev->end.offset,
+        .timestamp_s = ev->header.timestamp_s,
+        .body_bytes = (uint32_t)ev->body.len,
+        .event_type = ev->header.type,
+    };
+
+    return follow_put(f, ev->end.file, &entry, ev->body, e);
 }
 
 enum err_code follow_put_mark(struct follow *f, struct followed_table *t,
@@ -204,13 +222,19 @@ enum err_code follow_put_mark(struct follow *f, struct followed_table *t,
                               struct span payload, struct err *e)
 {
     struct buf body = {0};
+    struct slab_entry entry = {
+        .table = t,
+        .log_position = ev->end.offset,
+        .timestamp_s = ev->header.timestamp_s,
+    };
 
     buf_append(&body, event_type, strlen(event_type) + 1);
     buf_append_span(&body, payload);
     enum err_code rc = buf_check(&body, e, "a statement");
 
     if (rc == ERR_OK) {
-        rc = route(f, t, ev, NULL, buf_span(&body), e);
+        entry.body_bytes = (uint32_t)body.len;
+        rc = follow_put(f, ev->end.file, &entry, buf_span(&body), e);
     }
     buf_deinit(&body);
     return rc;
@@ -235,12 +259,12 @@ enum err_code follow_rows(struct follow *f, const struct binlog_event *ev, struc
         return err_set(e, ERR_CORRUPT, "rows event at %s:%llu outside a transaction", ev->end.file,
                        (unsigned long long)ev->end.offset);
     }
-    if (slot->table == NULL || follow_is_in_table(f, slot->table, ev)) {
+    if (slot->table == NULL || (!f->txn.xa && follow_is_in_table(f, slot->table, ev))) {
         return ERR_OK;
     }
     if (follow_passes_until(f, &ev->end)) {
         f->done = true;
         return ERR_OK;
     }
-    return route(f, slot->table, ev, slot->table->source.plan, ev->body, e);
+    return put_rows(f, slot->table, ev, e);
 }

@@ -59,7 +59,11 @@ struct followed_table {
         bool caught_up;         /* nothing is left to skip */
         uint64_t skip_serial;   /* the transaction that skip_this was decided for */
         bool skip_this;
-        bool touched; /* by the statement that is being looked at */
+        bool touched;       /* by the statement that is being looked at */
+        bool misfit;        /* the latest table map does not fit `def`: no plan */
+        bool none_prepared; /* it began in this run, when no XA transaction was prepared */
+        const struct table_def *engine_of; /* the definition that `transactional` was found for */
+        bool transactional;                /* its engine takes rows back */
     } source;
 
     /* Decoding thread of the lane. */

@@ -69,6 +69,8 @@ struct run_options {
     size_t memory_bytes;
     unsigned lanes; /* writer threads; 0: by the number of processors */
     unsigned backfill_workers;
+    const char *spill_folder; /* for rows of open transactions that memory cannot hold */
+    int64_t xa_wait_us;       /* how long to wait for prepared transactions before a start */
     uint64_t target_file_bytes;
     size_t row_group_bytes;
     int zstd_level;
@@ -105,6 +107,8 @@ struct run {
     char id[UUID_TEXT_BYTES];
     char source[64]; /* mysql_server.identity */
     struct run_counters counters;
+
+    _Atomic bool prepared_unseen; /* the log has said so */
 
     _Atomic bool stopping;   /* graceful: finish the cut, then end */
     _Atomic int64_t stop_us; /* monotonic time at which stopping was set */

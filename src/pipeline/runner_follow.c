@@ -270,6 +270,7 @@ static enum err_code start_all(struct threads *t, const struct start *start, str
             .icase = r->icase,
             .start = start->position,
             .start_gtids = start->gtids,
+            .prepared_note = watermarks_note(r->watermarks, WATERMARK_NOTE_PREPARED),
             .replica_uuid = r->replica_uuid,
             .schema_note = watermarks_note(r->watermarks, WATERMARK_NOTE_SCHEMA),
             .join = &r->join,

@@ -8,6 +8,7 @@
 #include "mysql/source_catalog.h"
 #include "pipeline/changelog.h"
 #include "pipeline/committer.h"
+#include "pipeline/prepared_wait.h"
 #include "pipeline/runner_int.h"
 #include "pipeline/table_state.h"
 
@@ -369,8 +370,27 @@ static enum err_code check_from(struct mysql_conn *conn, const struct binlog_pos
     return rc;
 }
 
-static enum err_code start_point(const struct runner *r, struct mysql_conn *conn,
-                                 struct low_watermark *out, struct err *e)
+/* Before and after: what is prepared while the place is looked up lies before it. */
+static enum err_code start_at_current(struct runner *r, struct mysql_conn *conn,
+                                      struct low_watermark *out, bool *none_prepared, struct err *e)
+{
+    for (;;) {
+        unsigned count;
+        bool seen;
+
+        ERR_TRY(prepared_wait(&r->run, conn, none_prepared, e));
+        ERR_TRY(snapshot_current_position(conn, out, e));
+        ERR_TRY(snapshot_prepared(conn, &count, &seen, e));
+        if (count == 0) {
+            return ERR_OK;
+        }
+        low_watermark_deinit(out);
+    }
+}
+
+/* *none_prepared: no XA transaction was prepared there. */
+static enum err_code start_point(struct runner *r, struct mysql_conn *conn,
+                                 struct low_watermark *out, bool *none_prepared, struct err *e)
 {
     const struct run_point *from = &r->options.from;
     bool mariadb = mysql_conn_server(conn)->is_mariadb;
@@ -378,7 +398,7 @@ static enum err_code start_point(const struct runner *r, struct mysql_conn *conn
     switch (from->kind) {
     case RUN_POINT_NONE:
     case RUN_POINT_CURRENT:
-        return snapshot_current_position(conn, out, e);
+        return start_at_current(r, conn, out, none_prepared, e);
     case RUN_POINT_EARLIEST:
         return snapshot_earliest_position(conn, out, e);
     case RUN_POINT_POSITION:
@@ -427,13 +447,13 @@ static enum err_code settle_defs(struct runner *r, struct mysql_conn *conn, bool
 
 /* The place for tables without one. A table that is altered at this moment is looked at again. */
 static enum err_code find_start_point(struct runner *r, struct mysql_conn *conn,
-                                      struct low_watermark *out, struct err *e)
+                                      struct low_watermark *out, bool *none_prepared, struct err *e)
 {
     bool changed = true;
 
     for (unsigned tries = 0; changed && tries < START_TRIES_MAX; tries++) {
         low_watermark_deinit(out);
-        ERR_TRY(start_point(r, conn, out, e));
+        ERR_TRY(start_point(r, conn, out, none_prepared, e));
         ERR_TRY(settle_defs(r, conn, &changed, e));
     }
     return changed ? err_set_retryable(e, ERR_SOURCE,
@@ -490,13 +510,14 @@ enum err_code runner_commit_start(struct runner *r, struct followed_table *t,
 }
 
 static enum err_code commit_starts(struct runner *r, const struct low_watermark *start,
-                                   struct err *e)
+                                   bool none_prepared, struct err *e)
 {
     enum err_code rc = ERR_OK;
 
     (void)pthread_mutex_lock(&r->run.catalog_mutex);
     for (uint32_t i = 0; rc == ERR_OK && i < r->table_count; i++) {
         if (!followed_table_has_position(r->tables[i])) {
+            r->tables[i]->source.none_prepared = none_prepared;
             rc = runner_commit_start(r, r->tables[i], &start->position, start->gtids, e);
         }
     }
@@ -509,6 +530,7 @@ enum err_code runner_start_new_tables(struct runner *r, struct err *e)
     struct mysql_conn *conn = NULL;
     struct low_watermark start = {.gtids = NULL};
     bool any = false;
+    bool none_prepared = false;
 
     for (uint32_t i = 0; i < r->table_count; i++) {
         any = any || !followed_table_has_position(r->tables[i]);
@@ -519,11 +541,11 @@ enum err_code runner_start_new_tables(struct runner *r, struct err *e)
     enum err_code rc = mysql_conn_open(&r->options.mysql, &conn, e);
 
     if (rc == ERR_OK) {
-        rc = find_start_point(r, conn, &start, e);
+        rc = find_start_point(r, conn, &start, &none_prepared, e);
     }
     mysql_conn_close(conn);
     if (rc == ERR_OK) {
-        rc = commit_starts(r, &start, e);
+        rc = commit_starts(r, &start, none_prepared, e);
     }
     low_watermark_deinit(&start);
     return rc;
