@@ -114,6 +114,17 @@ static enum err_code refuse_unknown(struct follow *f, const struct binlog_event 
     return ERR_OK;
 }
 
+/* Whether every table has this transaction from before. */
+static bool is_everywhere(struct follow *f, const struct binlog_event *ev)
+{
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        if (!follow_is_in_table(f, f->options.tables[i], ev)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static enum err_code end_prepared(struct follow *f, const struct binlog_event *ev,
                                   const struct xid *xid, bool commit, struct err *e)
 {
@@ -130,7 +141,7 @@ static enum err_code end_prepared(struct follow *f, const struct binlog_event *e
         ERR_TRY(follow_replay(f, p->rows, ev, true, e));
     }
     if (p != NULL) {
-        prepared_list_end(f->prepared, p, commit, &done);
+        prepared_list_end(f->prepared, p, commit, is_everywhere(f, ev), &done);
     }
     return follow_transaction_end(f, &ev->end, e);
 }
@@ -181,8 +192,14 @@ enum err_code follow_xa_start(struct follow *f, const char *note, struct err *e)
     ERR_TRY(prepared_list_read(f->prepared, note, e));
     ERR_TRY(prepared_list_move_start(f->prepared, &f->end, &f->executed, e));
     const struct prepared *oldest = prepared_list_awaited(f->prepared);
+    struct buf text = {0};
 
-    if (oldest != NULL) {
+    if (oldest == NULL) {
+        ERR_TRY(prepared_list_note(f->prepared, &text, e));
+        /* What tables that were copied anew have no use for leaves the lake with the next cut. */
+        f->moved = !span_eq_str(buf_span(&text), f->noted);
+        buf_deinit(&text);
+    } else {
         char xid[XID_TEXT_BYTES];
 
         xid_print(&oldest->xid, xid);

@@ -320,28 +320,32 @@ static enum err_code add_strangers(struct prepared_list *l, const bool *known, s
     return ERR_OK;
 }
 
+/* Nothing was prepared when the table began, or it has what the transaction's end brought. */
+static bool is_past(const struct followed_table *t, const struct prepared *p)
+{
+    return t->source.none_prepared || (p->state == PREPARED_COMMITTED && has_place(t, &p->done));
+}
+
 /* Drops the tables that have all of it, and tells what is left for this run. */
 static void judge(const struct prepared_list *l, struct prepared *p)
 {
-    bool committed = p->state == PREPARED_COMMITTED;
-    bool lacking = false; /* a table of this run comes to its end yet */
+    bool comes = false; /* a table of this run comes to its end yet */
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < l->run_tables; i++) {
-        lacking = lacking || !committed || !has_place(l->names[i].table, &p->done);
+        comes = comes || !is_past(l->names[i].table, p);
     }
     for (uint32_t i = 0; i < p->table_count; i++) {
         const struct followed_table *t = l->names[p->tables[i]].table;
 
-        if (t != NULL && (t->source.none_prepared || (committed && has_place(t, &p->done)))) {
-            continue;
+        if (t == NULL || !is_past(t, p)) {
+            p->awaited = p->awaited || t != NULL;
+            p->tables[kept++] = p->tables[i];
         }
-        p->awaited = p->awaited || t != NULL;
-        p->tables[kept++] = p->tables[i];
     }
     p->table_count = kept;
     p->at_cut = true;
-    p->state = lacking ? PREPARED_OPEN : PREPARED_OWED;
+    p->state = comes ? PREPARED_OPEN : PREPARED_OWED;
 }
 
 static enum err_code read_open(struct prepared_list *l, struct json_fields_in *in, const json_t *o,
@@ -603,10 +607,23 @@ enum err_code prepared_list_add(struct prepared_list *l, const struct xid *xid,
     return ERR_OK;
 }
 
-void prepared_list_end(struct prepared_list *l, struct prepared *p, bool committed,
+/* Whether it is of use to tables that this run does not follow. */
+static bool is_owed(const struct prepared_list *l, const struct prepared *p)
+{
+    for (uint32_t i = 0; i < p->table_count; i++) {
+        if (p->tables[i] >= l->run_tables) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void prepared_list_end(struct prepared_list *l, struct prepared *p, bool committed, bool everywhere,
                        const struct prepared_place *done)
 {
-    p->state = committed ? PREPARED_COMMITTED : PREPARED_ROLLED_BACK;
+    bool of_use = committed && (!everywhere || is_owed(l, p));
+
+    p->state = of_use ? PREPARED_COMMITTED : PREPARED_USELESS;
     p->done = *done;
     l->open_count--;
 }
@@ -635,7 +652,7 @@ void prepared_list_cut(struct prepared_list *l)
         struct prepared *p = *at;
 
         p->at_cut = true;
-        if (p->state == PREPARED_ROLLED_BACK || p->state == PREPARED_LEFT) {
+        if (p->state == PREPARED_USELESS || p->state == PREPARED_LEFT) {
             unlink_at(l, at);
             continue;
         }
@@ -657,7 +674,7 @@ void prepared_list_rewind(struct prepared_list *l)
             unlink_at(l, at);
             continue;
         }
-        if (p->state == PREPARED_COMMITTED || p->state == PREPARED_ROLLED_BACK) {
+        if (p->state == PREPARED_COMMITTED || p->state == PREPARED_USELESS) {
             p->state = PREPARED_OPEN;
             l->open_count++;
         }
@@ -711,7 +728,7 @@ static json_t *print_prepared(struct json_fields_out *out, const struct prepared
 
 static bool is_noted(const struct prepared *p)
 {
-    return p->state != PREPARED_ROLLED_BACK && p->state != PREPARED_LEFT;
+    return p->state != PREPARED_USELESS && p->state != PREPARED_LEFT;
 }
 
 static json_t *print_note(struct json_fields_out *out, const struct prepared_list *l)

@@ -30,10 +30,10 @@ struct prepared_place {
 
 enum prepared_state {
     PREPARED_OPEN,
-    PREPARED_COMMITTED,   /* since the last cut */
-    PREPARED_ROLLED_BACK, /* since the last cut */
-    PREPARED_LEFT,        /* committed before the last cut; out of the next note */
-    PREPARED_OWED,        /* the same, to tables that this run does not follow */
+    PREPARED_COMMITTED, /* since the last cut */
+    PREPARED_USELESS,   /* since the last cut rolled back, or found to be in all tables */
+    PREPARED_LEFT,      /* committed before the last cut; out of the next note */
+    PREPARED_OWED,      /* the same, to tables that this run does not follow */
 };
 
 struct prepared {
@@ -95,8 +95,9 @@ MUST_USE enum err_code prepared_list_add(struct prepared_list *l, const struct x
 bool prepared_lacks_rows(const struct prepared_list *l, const struct prepared *p,
                          const struct followed_table *t);
 
-/* It ended at a place that the next cut has. */
-void prepared_list_end(struct prepared_list *l, struct prepared *p, bool committed,
+/* It ended at a place that the next cut has, and that with `everywhere` all tables of the run had.
+ */
+void prepared_list_end(struct prepared_list *l, struct prepared *p, bool committed, bool everywhere,
                        const struct prepared_place *done);
 
 /* The note for a cut that is made now: "" when there is nothing to note. */

@@ -487,6 +487,15 @@ def test_t3_stops_at_what_was_prepared_before_the_start(flavor, xa_source, make_
         assert ids(calve, source, "a") == [30, 31]
 
 
+def purge(source):
+    """All but the newest file; a server keeps one that somebody reads, for a moment."""
+    end = time.monotonic() + 20
+    while len(source.binlog_files()) > 1:
+        assert time.monotonic() < end, source.binlog_files()
+        source.sql(f"PURGE BINARY LOGS TO '{source.position()[0]}'")
+        time.sleep(0.1)
+
+
 @pytest.mark.parametrize("flavor", FLAVORS)
 def test_t3_a_purged_prepare(flavor, xa_source, make_calve, make_oracle):
     source = xa_source(flavor)
@@ -497,7 +506,7 @@ def test_t3_a_purged_prepare(flavor, xa_source, make_calve, make_oracle):
     source.sql("FLUSH BINARY LOGS", "INSERT INTO a VALUES (11, 'plain')")
     calve.catch_up()
     source.sql("FLUSH BINARY LOGS", "INSERT INTO a VALUES (12, 'plain')")
-    source.sql(f"PURGE BINARY LOGS TO '{source.position()[0]}'")
+    purge(source)
     for _ in range(2):
         stopped = calve.run("run", until="current")
         assert stopped.status == 1 and "X'6f6c64',X'',1" in stopped.error and "purged" in stopped.error, stopped

@@ -112,7 +112,7 @@ static void end(struct fixture *f, char name, bool commit, const char *place, co
     struct prepared *p = find(f, name);
 
     assert_non_null(p);
-    prepared_list_end(f->list, p, commit, &done);
+    prepared_list_end(f->list, p, commit, false, &done);
 }
 
 static char *note_of(const struct fixture *f)
@@ -182,6 +182,21 @@ TEST(test_prepared__stays_in_the_note_until_a_cut_later)
     prepared_list_cut(f.list);
     assert_int_equal(prepared_list_open(f.list), 0);
     assert_u64_eq(held_store_file_bytes(f.store), 0);
+    close_list(&f);
+}
+
+/* A start from further back reads much that is in all tables already. */
+TEST(test_prepared__what_all_tables_have_is_not_noted)
+{
+    struct fixture f;
+    struct prepared_place done = place_of("b.1:300", NULL);
+
+    open_list(&f, 1);
+    prepare(&f, 'a', "0", "b.1:100", NULL, NULL);
+    prepared_list_end(f.list, find(&f, 'a'), true, true, &done);
+    check_note(&f, "");
+    prepared_list_cut(f.list);
+    assert_null(find(&f, 'a'));
     close_list(&f);
 }
 
@@ -443,7 +458,7 @@ TEST(test_prepared__finds_each_of_thousands)
         struct prepared *p = prepared_list_find(f.list, &xid);
 
         assert_non_null(p);
-        prepared_list_end(f.list, p, (i & 1) != 0, &done);
+        prepared_list_end(f.list, p, (i & 1) != 0, false, &done);
         assert_null(prepared_list_find(f.list, &xid));
     }
     prepared_list_cut(f.list);
@@ -544,7 +559,7 @@ static enum err_code use_all(struct fixture *f, const char *note, struct err *e)
     }
     if (rc == ERR_OK) {
         prepared_list_cut(list);
-        prepared_list_end(list, prepared_list_find(list, &xid), true, &start);
+        prepared_list_end(list, prepared_list_find(list, &xid), true, false, &start);
         prepared_list_cut(list);
         prepared_list_rewind(list);
     }
@@ -578,6 +593,7 @@ TEST(test_prepared__survives_failing_allocations)
 }
 
 TEST_MAIN(test_case(test_prepared__stays_in_the_note_until_a_cut_later),
+          test_case(test_prepared__what_all_tables_have_is_not_noted),
           test_case(test_prepared__a_rewind_brings_back_what_was_at_the_cut),
           test_case(test_prepared__a_restart_awaits_what_tables_lack),
           test_case(test_prepared__a_committed_one_is_awaited_for_tables_that_lag),
