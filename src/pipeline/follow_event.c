@@ -1,6 +1,9 @@
 /* follow_event.c - what each event does. */
 #include "pipeline/follow_int.h"
 
+#define FORMAT_CREATED_OFFSET 52u /* in a FORMAT_DESCRIPTION, behind version and server's version \
+                                   */
+
 static enum err_code on_gtid(struct follow *f, const struct binlog_event *ev, struct err *e)
 {
     struct binlog_transaction_start start;
@@ -18,6 +21,7 @@ static enum err_code on_gtid(struct follow *f, const struct binlog_event *ev, st
     }
     f->statement_ended = true;
     ERR_TRY(follow_begin(f, ev, &start.gtid, e));
+    f->txn.phase = start.phase;
     /* MariaDB's GTID event stands for BEGIN. */
     f->txn.begun =
         start.gtid.flavor == GTID_FLAVOR_MARIADB && start.gtid.present && !start.standalone;
@@ -42,6 +46,9 @@ static enum err_code on_query(struct follow *f, const struct binlog_event *ev, s
 
     ERR_TRY(is_load ? binlog_event_execute_load_query(ev->body, &q, e)
                     : binlog_event_query(ev->body, &q, e));
+    if (q.phase == BINLOG_ALTER_WHOLE && f->txn.open) {
+        q.phase = f->txn.phase;
+    }
     enum statement_kind kind =
         is_load ? STATEMENT_DML
                 : statement_classify(q.sql, (q.sql_mode & SQL_MODE_ANSI_QUOTES) != 0);
@@ -83,6 +90,16 @@ static enum err_code on_view_change(struct follow *f, const struct binlog_event 
     return f->txn.open && !f->txn.begun ? follow_transaction_end(f, &ev->end, e) : ERR_OK;
 }
 
+/* Whether the server that writes the file has just started: it tells when, in no other file. */
+static bool is_servers_first(struct span body)
+{
+    struct bytes_reader in;
+
+    bytes_reader_init(&in, body);
+    bytes_skip(&in, FORMAT_CREATED_OFFSET);
+    return bytes_u32le(&in) != 0;
+}
+
 static enum err_code on_new_file(struct follow *f, const struct binlog_event *ev, struct err *e)
 {
     memset(f->ids, 0, sizeof f->ids);
@@ -91,6 +108,9 @@ static enum err_code on_new_file(struct follow *f, const struct binlog_event *ev
         return err_set(e, ERR_CORRUPT,
                        "%s starts while a transaction of the file before it has no end",
                        ev->end.file);
+    }
+    if (is_servers_first(ev->body)) {
+        schema_server_started(f->schema);
     }
     return ERR_OK;
 }

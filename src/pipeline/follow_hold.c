@@ -46,6 +46,7 @@ void follow_forget(struct follow *f)
     f->txn.routed = false;
     f->txn.xa = false;
     f->txn.kept = false;
+    f->txn.phase = BINLOG_ALTER_WHOLE;
     f->txn.gtid = (struct gtid){0};
 }
 

@@ -36,6 +36,7 @@ struct follow {
         bool routed; /* some of its rows went to a lane */
         bool xa;     /* it may end prepared; `xid` is its name */
         bool kept;   /* all of `held` waits for its end, however much that is */
+        enum binlog_alter_phase phase; /* MariaDB says it here, for the statement that follows */
         struct gtid gtid;
         struct xid xid;
         uint64_t serial; /* counts transactions of this run */
