@@ -394,21 +394,18 @@ static enum err_code check_tables(const struct source_check *k, struct err *e)
     return rc;
 }
 
-static void say_connected(const struct config *c, struct findings *f)
+static void say_connected(const struct mysql_server *s, struct findings *f)
 {
-    if (c->mysql.socket[0] != '\0') {
-        finding_add(f, FINDING_OK, "source", "connected through %s", c->mysql.socket);
-    } else if (c->mysql.host[0] == '\0') {
-        finding_add(f, FINDING_OK, "source", "connected as %s says", c->mysql.defaults_file);
+    if (s->port == 0) {
+        finding_add(f, FINDING_OK, "source", "connected through %s", s->host);
     } else {
-        finding_add(f, FINDING_OK, "source", "connected to %s:%llu", c->mysql.host,
-                    (unsigned long long)c->mysql.port);
+        finding_add(f, FINDING_OK, "source", "connected to %s:%u", s->host, s->port);
     }
 }
 
 static enum err_code check_connected(struct source_check *k, struct err *e)
 {
-    say_connected(k->c, k->f);
+    say_connected(k->server, k->f);
     check_version(k->server, k->f);
     check_binlog(k->server, k->f);
     if (k->server->log_bin) {

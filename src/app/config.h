@@ -32,7 +32,7 @@ enum config_progress { CONFIG_PROGRESS_AUTO, CONFIG_PROGRESS_ALWAYS, CONFIG_PROG
 enum config_cdc_mode { CONFIG_CDC_NONE, CONFIG_CDC_STREAM, CONFIG_CDC_BACKFILL };
 
 struct config_mysql {
-    const char *host;       /* "" where a my.cnf may say it */
+    const char *host;       /* or several (mysql/host_list.h); "" where a my.cnf may say it */
     uint64_t port;          /* 0 where a my.cnf may say it */
     const char *user;       /* "" where a my.cnf may say it, else the login name */
     struct secret password; /* from wherever: URL, variable, file */
@@ -42,6 +42,7 @@ struct config_mysql {
     uint64_t server_id;
     uint64_t connect_timeout_ms;
     uint64_t heartbeat_ms;
+    uint64_t catch_up_ms;
     enum mysql_tls tls;
     const char *tls_ca; /* "" when not set, as all texts here */
     const char *tls_cert;

@@ -492,6 +492,20 @@ static enum err_code check_connection_name(const struct config *c, struct err *e
     return ERR_OK;
 }
 
+static enum err_code check_hosts(const struct config *c, struct err *e)
+{
+    const char *rest = c->mysql.host;
+    struct host host;
+    bool found = true;
+
+    while (found) {
+        if (host_list_next(&rest, &host, &found, e) != ERR_OK) {
+            return err_wrap(e, "mysql.host (%s)", config_origin(c, "mysql.host"));
+        }
+    }
+    return ERR_OK;
+}
+
 static enum err_code check_tls(const struct config *c, struct err *e)
 {
     if ((c->mysql.tls_cert[0] == '\0') != (c->mysql.tls_key[0] == '\0')) {
@@ -625,6 +639,7 @@ enum err_code config_derive_values(struct config_loader *l, struct err *e)
 
     derive_my_cnf(c);
     ERR_TRY(check_connection_name(c, e));
+    ERR_TRY(check_hosts(c, e));
     ERR_TRY(check_tls(c, e));
     ERR_TRY(check_globs(c, "table", &c->tables, e));
     ERR_TRY(check_globs(c, "exclude-table", &c->excluded, e));

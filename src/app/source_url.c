@@ -117,6 +117,32 @@ static enum err_code parse_host(struct span authority, struct arena *arena, stru
     return host.len == 0 ? ERR_OK : decode(host, "host", arena, &out->host, e);
 }
 
+/* Several: the list goes on as it is, when each of them is one. */
+static enum err_code parse_hosts(struct span authority, struct arena *arena, struct source_url *out,
+                                 struct err *e)
+{
+    struct span rest = authority;
+    struct source_url one = {0};
+
+    if (find_first(authority, ',') == SIZE_MAX) {
+        return parse_host(authority, arena, out, e);
+    }
+    for (;;) {
+        size_t comma = find_first(rest, ',');
+        struct span piece = span_of(rest.data, comma == SIZE_MAX ? rest.len : comma);
+
+        one = (struct source_url){0};
+        ERR_TRY(parse_host(piece, arena, &one, e));
+        if (one.host == NULL) {
+            return err_set(e, ERR_CONFIG, "its list of hosts has an empty name");
+        }
+        if (comma == SIZE_MAX) {
+            return decode(authority, "host", arena, &out->host, e);
+        }
+        rest = from(rest, comma + 1);
+    }
+}
+
 static enum err_code parse_parameter(struct span text, struct arena *arena, struct source_url *out,
                                      struct err *e)
 {
@@ -184,7 +210,7 @@ enum err_code source_url_parse(const char *text, struct arena *arena, struct sou
         ERR_TRY(parse_user(span_of(authority.data, at), arena, out, e));
         authority = from(authority, at + 1);
     }
-    ERR_TRY(parse_host(authority, arena, out, e));
+    ERR_TRY(parse_hosts(authority, arena, out, e));
     ERR_TRY(parse_tail(from(rest, authority_len), arena, out, e));
     if (out->host == NULL && out->socket == NULL) {
         return err_set(e, ERR_CONFIG, "it names no host: mysql://user:password@host:port");

@@ -1,5 +1,5 @@
 /*
- * source_url.h - mysql://user:password@host:port/?socket=PATH&tls=MODE.
+ * source_url.h - mysql://user:password@host:port,host:port/?socket=PATH&tls=MODE.
  *
  * mariadb:// means the same. User, password, host and parameters may be percent-encoded (RFC 3986);
  * an IPv6 address stands in brackets.
@@ -13,7 +13,7 @@
 
 /* Parts that the URL does not have are NULL. */
 struct source_url {
-    const char *host;
+    const char *host; /* of several hosts the list, with their ports (mysql/host_list.h) */
     const char *port; /* decimal digits */
     const char *user;
     const char *password;

@@ -17,6 +17,7 @@
 #include "mysql/conn_int.h"
 
 #define COMMAND_DUMP_GTID    ((enum enum_server_command)0x1e)
+#define FLAG_NON_BLOCKING    0x01u
 #define FLAG_HEARTBEAT_V2    0x02u /* of MySQL */
 #define FLAG_ANNOTATE_ROWS   0x02u /* of MariaDB */
 #define HEARTBEAT_US_DEFAULT 10000000
@@ -334,14 +335,18 @@ static uint16_t dump_flags(const struct mysql_server *server)
     return FLAG_HEARTBEAT_V2;
 }
 
-static enum err_code dump_by_position(struct mysql_conn *c, const struct binlog_stream_options *o,
+static enum err_code dump_by_position(struct mysql_conn *c, uint32_t server_id, uint16_t flags,
                                       const char *file, uint64_t offset, struct err *e)
 {
     struct buf arg = {0};
 
-    buf_u32le(&arg, offset < BINLOG_FILE_START ? BINLOG_FILE_START : (uint32_t)offset);
-    buf_u16le(&arg, dump_flags(&c->server));
-    buf_u32le(&arg, o->server_id);
+    /* The command has 32 bits for the offset: beyond, the file is read from its start. */
+    if (offset < BINLOG_FILE_START || offset > UINT32_MAX) {
+        offset = BINLOG_FILE_START;
+    }
+    buf_u32le(&arg, (uint32_t)offset);
+    buf_u16le(&arg, flags);
+    buf_u32le(&arg, server_id);
     buf_append_str(&arg, file);
     enum err_code rc = send_command(c, COM_BINLOG_DUMP, &arg, false, "asking for the binlog", e);
 
@@ -370,14 +375,13 @@ static enum err_code start_dump(struct mysql_conn *c, const struct binlog_stream
     ERR_TRY(set_variables(c, o, start, e));
     ERR_TRY(read_checksum(c, checksum, e));
     ERR_TRY(register_replica(c, o->server_id, e));
-    if (start->gtids == NULL) {
-        uint64_t offset = start->position.offset;
+    uint16_t flags = dump_flags(&c->server);
 
-        /* The command has 32 bits for the offset: beyond, the file is read from its start. */
-        return dump_by_position(c, o, start->position.file,
-                                offset > UINT32_MAX ? BINLOG_FILE_START : offset, e);
+    if (start->gtids == NULL) {
+        return dump_by_position(c, o->server_id, flags, start->position.file,
+                                start->position.offset, e);
     }
-    return c->server.is_mariadb ? dump_by_position(c, o, "", BINLOG_FILE_START, e)
+    return c->server.is_mariadb ? dump_by_position(c, o->server_id, flags, "", BINLOG_FILE_START, e)
                                 : dump_by_gtids(c, o, start->gtids, e);
 }
 
@@ -389,7 +393,7 @@ enum err_code binlog_stream_open(const struct binlog_stream_options *options,
     struct mysql_options mysql = options->mysql;
     struct dump *d = calloc(1, sizeof *d);
     enum binlog_checksum checksum = BINLOG_CHECKSUM_OFF;
-    struct binlog_position at = start->position;
+    struct binlog_position at;
 
     if (d == NULL) {
         return err_nomem(e);
@@ -411,10 +415,65 @@ enum err_code binlog_stream_open(const struct binlog_stream_options *options,
                                    .ctx = d,
                                    .server = mysql_conn_server(d->conn)};
 
+    /* Only now: options->mysql.accept may have chosen it. */
+    at = start->position;
     at.offset = at.offset < BINLOG_FILE_START ? BINLOG_FILE_START : at.offset;
     ERR_TRY(binlog_stream_new(&source, &at, checksum, out, e));
     if (start->gtids == NULL && at.offset > UINT32_MAX) {
         binlog_stream_skip_until(*out, at.offset);
     }
     return ERR_OK;
+}
+
+/* Reads up to the format description, which a dump begins with wherever it starts. */
+static enum err_code read_created(struct dump *d, uint32_t *created_s, struct err *e)
+{
+    for (;;) {
+        struct binlog_event_header h;
+        struct bytes_reader in;
+        struct span event = {NULL, 0};
+
+        ERR_TRY(next_packet(d, &event, e));
+        bytes_reader_init(&in, event);
+        ERR_TRY(binlog_event_read_header(&in, &h, e));
+        if (h.type == BINLOG_EVENT_FORMAT_DESCRIPTION) {
+            *created_s = h.timestamp_s;
+            return ERR_OK;
+        }
+        if (h.type != BINLOG_EVENT_ROTATE) {
+            return err_set(e, ERR_CORRUPT, "a dump starts with %s, not with a format description",
+                           binlog_event_type_name(h.type));
+        }
+    }
+}
+
+enum err_code binlog_log_created(const struct mysql_options *mysql,
+                                 const struct binlog_position *at, uint32_t *created_s,
+                                 struct err *e)
+{
+    struct dump *d = calloc(1, sizeof *d);
+    const struct binlog_stream_options options = {.heartbeat_us = HEARTBEAT_US_DEFAULT};
+    const struct binlog_start start = {.gtids = NULL};
+
+    if (d == NULL) {
+        return err_nomem(e);
+    }
+    d->silence_s = SILENCE_S_MIN;
+    enum err_code rc = mysql_conn_open(mysql, &d->conn, e);
+
+    if (rc == ERR_OK) {
+        rc = set_variables(d->conn, &options, &start, e);
+    }
+    if (rc == ERR_OK) {
+        /* Without an id and without a uuid no other dump is ended by it. */
+        rc = dump_by_position(d->conn, 0, FLAG_NON_BLOCKING, at->file, at->offset, e);
+    }
+    if (rc == ERR_OK) {
+        rc = read_created(d, created_s, e);
+    }
+    if (rc != ERR_OK) {
+        err_wrap(e, "looking at the start of %s", at->file);
+    }
+    close_dump(d);
+    return rc;
 }

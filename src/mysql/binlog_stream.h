@@ -42,6 +42,15 @@ MUST_USE enum err_code binlog_stream_open(const struct binlog_stream_options *op
                                           const struct binlog_start *start,
                                           struct binlog_stream **out, struct err *e);
 
+/*
+ * When the file of a position was begun: seconds since the epoch, from the header of its first
+ * event, by a dump of its own that ends there. Errors: as binlog_stream_open and
+ * binlog_stream_next.
+ */
+MUST_USE enum err_code binlog_log_created(const struct mysql_options *mysql,
+                                          const struct binlog_position *at, uint32_t *created_s,
+                                          struct err *e);
+
 /* A binlog file on disk; checksums of a file in use are understood. */
 MUST_USE enum err_code binlog_stream_open_file(const char *path, struct binlog_stream **out,
                                                struct err *e);

@@ -253,6 +253,23 @@ static enum err_code set_session(struct mysql_conn *c, struct err *e)
     return ERR_OK;
 }
 
+static enum err_code ask_acceptance(struct mysql_conn *c, const struct mysql_options *o,
+                                    struct err *e)
+{
+    struct mysql_options here = *o;
+
+    if (o->accept == NULL) {
+        return ERR_OK;
+    }
+    here.accept = NULL;
+    here.gives_up = NULL;
+    if (c->server.port != 0) {
+        here.host = c->server.host;
+        here.port = c->server.port;
+    }
+    return o->accept(o->ctx, c, &here, e);
+}
+
 static enum err_code open_and_ask(struct mysql_conn *c, const struct mysql_options *o,
                                   const struct target *t, struct err *e)
 {
@@ -260,38 +277,138 @@ static enum err_code open_and_ask(struct mysql_conn *c, const struct mysql_optio
     c->connected = true;
     set_socket(c);
     ERR_TRY(set_session(c, e));
-    return mysql_conn_read_server(c, e);
+    ERR_TRY(mysql_conn_read_server(c, e));
+    (void)snprintf(c->server.host, sizeof c->server.host, "%s",
+                   t->socket != NULL ? t->socket : t->host);
+    c->server.port = t->socket != NULL ? 0 : (uint16_t)t->port;
+    return ask_acceptance(c, o, e);
 }
 
-enum err_code mysql_conn_open(const struct mysql_options *options, struct mysql_conn **out,
-                              struct err *e)
+static enum err_code open_one(const struct mysql_options *o, const struct target *t,
+                              struct mysql_conn **out, struct err *e)
 {
     struct mysql_conn *c = calloc(1, sizeof *c);
-    struct target t;
 
     if (c == NULL) {
         return err_nomem(e);
     }
     c->wake_fd = -1;
+    enum err_code rc = open_and_ask(c, o, t, e);
+
+    if (rc == ERR_OK) {
+        *out = c;
+        return ERR_OK;
+    }
+    mysql_conn_close(c);
+    if (rc != ERR_NOMEM && t->socket != NULL) {
+        err_wrap(e, "source %s", t->socket);
+    } else if (rc != ERR_NOMEM) {
+        err_wrap(e, strchr(t->host, ':') == NULL ? "source %s:%u" : "source [%s]:%u", t->host,
+                 t->port);
+    }
+    return rc;
+}
+
+/* Adds what was wrong with one more host. */
+static void add_reason(struct err *all, const struct err *one)
+{
+    size_t len = strlen(all->msg);
+    bool retryable = all->retryable || one->retryable;
+
+    if (len == 0) {
+        *all = *one;
+        return;
+    }
+    all->code = all->code == one->code ? all->code : ERR_SOURCE;
+    all->source_errno = all->source_errno == one->source_errno ? all->source_errno : 0;
+    all->retryable = retryable;
+    (void)snprintf(all->msg + len, sizeof all->msg - len, "; %s", one->msg);
+}
+
+/* Where there are more, none may take all the room. */
+static void cut_reason(struct err *one, size_t share)
+{
+    if (strlen(one->msg) >= share) {
+        size_t len = share - strlen("...") - 1;
+
+        while (len > 0 && ((uint8_t)one->msg[len] & 0xc0) == 0x80) {
+            len--;
+        }
+        memcpy(one->msg + len, "...", sizeof "...");
+    }
+}
+
+static enum err_code count_hosts(const char *list, unsigned *count, struct err *e)
+{
+    struct host host;
+    bool found;
+
+    *count = 0;
+    for (;;) {
+        ERR_TRY(host_list_next(&list, &host, &found, e));
+        if (!found) {
+            return ERR_OK;
+        }
+        (*count)++;
+    }
+}
+
+static enum err_code open_first(const struct mysql_options *o, struct target *t,
+                                struct mysql_conn **out, struct err *e)
+{
+    const char *rest = t->host;
+    unsigned port = t->port;
+    unsigned count;
+    struct host host;
+    struct err all = {0};
+    bool found;
+
+    ERR_TRY(count_hosts(rest, &count, e));
+    size_t share = sizeof all.msg / (count == 0 ? 1 : count);
+
+    for (;;) {
+        struct err one = {0};
+
+        ERR_TRY(host_list_next(&rest, &host, &found, e));
+        if (!found) {
+            break;
+        }
+        if (o->gives_up != NULL && o->gives_up(o->ctx)) {
+            return err_set(e, ERR_CANCELLED, "interrupted");
+        }
+        t->host = host.name;
+        t->port = host.port == 0 ? port : host.port;
+        enum err_code rc = open_one(o, t, out, &one);
+
+        if (rc == ERR_OK) {
+            return ERR_OK;
+        }
+        if (rc == ERR_NOMEM || rc == ERR_CANCELLED) {
+            all = one;
+            break;
+        }
+        cut_reason(&one, share);
+        add_reason(&all, &one);
+    }
+    if (e != NULL) {
+        *e = all;
+    }
+    return all.code;
+}
+
+enum err_code mysql_conn_open(const struct mysql_options *options, struct mysql_conn **out,
+                              struct err *e)
+{
+    struct target t;
     enum err_code rc = find_target(options, &t, e);
 
     if (rc == ERR_OK) {
-        rc = open_and_ask(c, options, &t, e);
-        if (rc != ERR_OK && t.socket != NULL) {
-            err_wrap(e, "source %s", t.socket);
-        } else if (rc != ERR_OK) {
-            err_wrap(e, "source %s:%u", t.host, t.port);
-        }
+        rc = t.socket != NULL ? open_one(options, &t, out, e) : open_first(options, &t, out, e);
     }
     if (t.file != NULL) {
         mysql_close(t.file);
     }
-    if (rc != ERR_OK) {
-        mysql_conn_close(c);
-        return rc;
-    }
-    *out = c;
-    return ERR_OK;
+    return rc;
 }
 
 void mysql_conn_close(struct mysql_conn *c)

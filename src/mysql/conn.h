@@ -9,6 +9,10 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "mysql/host_list.h"
+
+struct mysql_conn;
+struct mysql_options;
 
 /* With tls_ca set, the certificate must be signed by it in every mode that ends up with TLS. */
 enum mysql_tls {
@@ -20,8 +24,10 @@ enum mysql_tls {
 };
 
 struct mysql_options {
-    const char *host;   /* "localhost" too means TCP; NULL or "": the file's, else 127.0.0.1 */
-    uint16_t port;      /* 0: the file's, else 3306 */
+    /* "localhost" too means TCP; NULL or "": the file's, else 127.0.0.1. Several with commas
+     * between, each with a port of its own or not (host_list.h), are tried in order. */
+    const char *host;
+    uint16_t port;      /* of hosts that name none; 0: the file's, else 3306 */
     const char *socket; /* unix socket path; NULL or "" for TCP */
     const char *user;
     struct secret password;
@@ -34,9 +40,20 @@ struct mysql_options {
     const char *tls_key;
     unsigned connect_timeout_s; /* 0 means 10 */
     unsigned read_timeout_s;    /* 0 means 60 */
+    /*
+     * Asked of each server that answers: a failure is that server's, and the next host is tried.
+     * `here` leads to this one server alone. May be NULL.
+     */
+    enum err_code (*accept)(void *ctx, struct mysql_conn *c, const struct mysql_options *here,
+                            struct err *e);
+    /* Asked before each host; true ends the search with ERR_CANCELLED. May be NULL. */
+    bool (*gives_up)(void *ctx);
+    void *ctx;
 };
 
 struct mysql_server {
+    char host[HOST_BYTES]; /* the one of the list that answered, or the socket */
+    uint16_t port;         /* 0 for a socket */
     char version[128];
     char version_comment[128];
     bool is_mariadb;
@@ -53,14 +70,14 @@ struct mysql_server {
     char binlog_checksum[32];
     int lower_case_table_names;
     uint64_t max_allowed_packet;
+    bool logs_applied; /* log_replica_updates: what it applies as a replica is in its binlog */
 };
-
-struct mysql_conn;
 
 /*
  * Connects, sets the session up (utf8mb4, time zone UTC, empty sql_mode, long net timeouts) and
  * reads the server's identity. Errors: ERR_SOURCE with source_errno and what to do (wrong password,
- * unknown host, TLS needed, …); retryable for network trouble.
+ * unknown host, TLS needed, …); retryable for network trouble. Of several hosts the message has
+ * each one's reason, and one that is worth another try makes all of them so.
  */
 MUST_USE enum err_code mysql_conn_open(const struct mysql_options *options, struct mysql_conn **out,
                                        struct err *e);

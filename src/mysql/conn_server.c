@@ -69,6 +69,19 @@ static enum err_code read_version(struct mysql_conn *c, struct err *e)
     return ERR_OK;
 }
 
+/* The variable has an old and a new name. */
+static enum err_code read_logs_applied(struct mysql_conn *c, struct err *e)
+{
+    char text[16];
+
+    ERR_TRY(read_variable(c, "global.log_replica_updates", text, sizeof text, e));
+    if (text[0] == '\0') {
+        ERR_TRY(read_variable(c, "global.log_slave_updates", text, sizeof text, e));
+    }
+    c->server.logs_applied = strcmp(text, "0") != 0;
+    return ERR_OK;
+}
+
 static enum err_code read_binlog_settings(struct mysql_conn *c, struct err *e)
 {
     struct mysql_server *s = &c->server;
@@ -76,6 +89,7 @@ static enum err_code read_binlog_settings(struct mysql_conn *c, struct err *e)
 
     ERR_TRY(read_number(c, "global.log_bin", &number, e));
     s->log_bin = number == 1;
+    ERR_TRY(read_logs_applied(c, e));
     ERR_TRY(read_variable(c, "global.binlog_format", s->binlog_format, sizeof s->binlog_format, e));
     ERR_TRY(read_variable(c, "global.binlog_row_image", s->binlog_row_image,
                           sizeof s->binlog_row_image, e));

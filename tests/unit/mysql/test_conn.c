@@ -192,6 +192,46 @@ TEST(test_conn__says_where_it_could_not_connect)
     assert_non_null(strstr(e.msg, "source /nonexistent/mysql.sock: connecting: "));
 }
 
+static bool gives_up(void *ctx)
+{
+    return *(bool *)ctx;
+}
+
+/* Nobody listens on the first, the second says no: both are tried, and both reasons told. */
+TEST(test_conn__tries_hosts_in_order_and_tells_each_ones_reason)
+{
+    struct greeter gone;
+    struct greeter g;
+    char hosts[128];
+    char where[64];
+    bool enough = false;
+    struct mysql_options options = {.host = hosts,
+                                    .user = "calve",
+                                    .tls = MYSQL_TLS_DISABLED,
+                                    .gives_up = gives_up,
+                                    .ctx = &enough};
+    struct mysql_conn *c = NULL;
+    struct err e = {0};
+
+    greeter_start(&gone);
+    greeter_stop(&gone);
+    greeter_start(&g);
+    options.port = g.port;
+    (void)snprintf(hosts, sizeof hosts, "127.0.0.1:%u, 127.0.0.1", gone.port);
+    assert_err(mysql_conn_open(&options, &c, &e), ERR_SOURCE, &e);
+    assert_true(e.retryable); /* the first may come back */
+    (void)snprintf(where, sizeof where, "source 127.0.0.1:%u: connecting: Can't", gone.port);
+    assert_non_null(strstr(e.msg, where));
+    (void)snprintf(where, sizeof where, "; source 127.0.0.1:%u: connecting: Access", g.port);
+    assert_non_null(strstr(e.msg, where));
+    enough = true;
+    assert_err(mysql_conn_open(&options, &c, &e), ERR_CANCELLED, &e);
+    options.host = "a,,b";
+    assert_err(mysql_conn_open(&options, &c, &e), ERR_CONFIG, &e);
+    greeter_stop(&g);
+    assert_u64_eq(g.calls, 1);
+}
+
 TEST(test_conn__takes_from_the_defaults_file_what_is_not_set)
 {
     char path[] = "/tmp/calve-my-cnf.XXXXXX";
@@ -228,4 +268,5 @@ TEST_MAIN(test_case(test_conn__quotes_names_and_texts),
           test_case(test_conn__goes_on_without_tls_where_it_is_only_preferred),
           test_case(test_conn__offers_no_local_files),
           test_case(test_conn__says_where_it_could_not_connect),
+          test_case(test_conn__tries_hosts_in_order_and_tells_each_ones_reason),
           test_case(test_conn__takes_from_the_defaults_file_what_is_not_set))
