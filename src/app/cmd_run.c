@@ -29,6 +29,7 @@ static struct run_options options_of(const struct config *c)
         .connection = c->connection_name,
         .server_id = (uint32_t)c->mysql.server_id,
         .heartbeat_us = (int64_t)c->mysql.heartbeat_ms * US_PER_MS,
+        .catch_up_us = (int64_t)c->mysql.catch_up_ms * US_PER_MS,
         .tables = c->tables.items,
         .table_count = c->tables.count,
         .excluded = c->excluded.items,

@@ -191,18 +191,22 @@ static enum err_code take_watermark(const struct reading *reading, struct status
     if (row->has_updated_at && row->updated_at_us > t->cut_us) {
         t->cut_us = row->updated_at_us;
     }
-    if (row->position.file[0] == '\0' ||
-        (t->position.file[0] != '\0' &&
-         binlog_position_compare(&row->position, &t->position) <= 0)) {
+    const struct log_place was = {.source = t->source, .position = t->position, .gtids = t->gtids};
+    bool later = was.position.file[0] == '\0' && was.gtids == NULL;
+    struct log_place at = {.source = t->source, .position = row->position};
+
+    if (row->position.file[0] != '\0' && !later) {
+        ERR_TRY(watermarks_is_later(reading->watermarks, row, &was, &later, e));
+    }
+    if (row->position.file[0] == '\0' || !later) {
         return ERR_OK;
     }
+    (void)watermarks_place(reading->watermarks, &row->position, &at);
     *moved = true;
-    t->position = row->position;
-    const char *source = t->source[0] == '\0' ? r->source.identity : t->source;
-    const char *gtids = watermarks_gtids(reading->watermarks, &row->position, source);
-
+    t->position = at.position;
     t->gtids = NULL;
-    return gtids == NULL ? ERR_OK : keep_text(r, gtids, &t->gtids, e);
+    ERR_TRY(keep_text(r, at.source, &t->source, e));
+    return at.gtids == NULL ? ERR_OK : keep_text(r, at.gtids, &t->gtids, e);
 }
 
 static enum status_state state_of(const struct status_table *t, bool exists, uint64_t ordinal,

@@ -1,5 +1,6 @@
 #include "pipeline/backfill.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/retry.h"
@@ -296,6 +297,8 @@ static enum err_code set_start(struct copy *c, struct err *e)
     }
     t->source.position = c->mark.position;
     t->source.none_prepared = c->none_prepared;
+    (void)snprintf(t->source.server, sizeof t->source.server, "%s",
+                   mysql_conn_server(c->conn)->identity);
     t->source.def = c->def;
     t->source.assumed = false;
     t->commit.def = c->def;
@@ -308,17 +311,18 @@ static enum err_code next_checkpoint(const struct copy *c, struct checkpoint *ou
     struct run *run = c->options->run;
     const struct followed_table *t = c->table;
     struct buf gtids = {0};
-    const char *text = NULL;
+    struct log_place at = {.source = t->source.server,
+                           .position = t->source.position,
+                           .log_created_s = t->source.log_created_s};
     enum err_code rc = ERR_OK;
 
     if (t->source.gtids != NULL) {
         gtid_set_print(t->source.gtids, &gtids);
-        text = buf_cstr(&gtids);
-        rc = text == NULL ? err_nomem(e) : ERR_OK;
+        at.gtids = buf_cstr(&gtids);
+        rc = at.gtids == NULL ? err_nomem(e) : ERR_OK;
     }
     if (rc == ERR_OK) {
-        rc = checkpoint_next(run, t, &t->source.position, text, clock_wall_us(&run->clock),
-                             c->rows > 0, out, e);
+        rc = checkpoint_next(run, t, &at, clock_wall_us(&run->clock), c->rows > 0, out, e);
     }
     if (rc == ERR_OK) {
         out->copied = true;
@@ -342,8 +346,9 @@ static enum err_code commit_locked(struct copy *c, struct checkpoint *next, stru
     ERR_TRY(table_state_create(run, t, e));
     ERR_TRY(commit_table(run, t, &c->files, next, e));
     t->commit.backfill_complete = true;
-    return watermarks_commit(c->options->watermarks, &update, 1, &t->commit.expected.position,
-                             t->commit.expected.gtids, run->source, e);
+    const struct log_place at = checkpoint_place(&t->commit.expected);
+
+    return watermarks_commit(c->options->watermarks, &update, 1, &at, e);
 }
 
 static enum err_code commit_copy(struct copy *c, struct err *e)

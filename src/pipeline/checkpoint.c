@@ -15,6 +15,14 @@ void checkpoint_deinit(struct checkpoint *c)
     *c = (struct checkpoint){0};
 }
 
+struct log_place checkpoint_place(const struct checkpoint *c)
+{
+    return (struct log_place){.source = c->source,
+                              .position = c->position,
+                              .log_created_s = c->log_created_s,
+                              .gtids = c->gtids};
+}
+
 char *checkpoint_property(const char *connection)
 {
     return str_format("%s%s", CHECKPOINT_PROPERTY_PREFIX, connection);
@@ -32,6 +40,7 @@ enum err_code checkpoint_print(const struct checkpoint *c, struct buf *out, stru
     json_fields_set_text(&p, o, "source", c->source);
     json_fields_set_text(&p, o, "file", c->position.file);
     json_fields_set_uint(&p, o, "pos", c->position.offset);
+    json_fields_set_uint(&p, o, "log-created", c->log_created_s);
     json_fields_set_text(&p, o, "gtid", c->gtids);
     json_fields_set_uint(&p, o, "time-us", c->time_us < 0 ? 0 : (uint64_t)c->time_us);
     json_fields_set_uint(&p, o, "copied", c->copied);
@@ -67,6 +76,7 @@ static enum err_code read_fields(const json_t *o, struct checkpoint *out, struct
     out->ordinal = json_fields_uint(&p, o, "ordinal", INT64_MAX);
     out->data_ordinal = json_fields_uint(&p, o, "data-ordinal", INT64_MAX);
     out->position.offset = json_fields_uint(&p, o, "pos", INT64_MAX);
+    out->log_created_s = (uint32_t)json_fields_uint(&p, o, "log-created", UINT32_MAX);
     out->time_us = (int64_t)json_fields_uint(&p, o, "time-us", INT64_MAX);
     out->copied = json_fields_uint(&p, o, "copied", 1) != 0;
     out->gone = json_fields_uint(&p, o, "gone", 1) != 0;

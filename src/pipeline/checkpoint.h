@@ -14,7 +14,7 @@
 #include "iceberg/metadata.h"
 #include "model/table_def.h"
 #include "mysql/gtid.h"
-#include "mysql/position.h"
+#include "pipeline/log_place.h"
 
 #define CHECKPOINT_PROPERTY_PREFIX "calve.checkpoint."
 
@@ -22,8 +22,9 @@ struct checkpoint {
     uint64_t ordinal;                /* counts commits of this connection on this table, from 1 */
     uint64_t data_ordinal;           /* ordinal of the last commit that added rows */
     char run[UUID_TEXT_BYTES];       /* the process that wrote it */
-    char source[64];                 /* mysql_server.identity */
+    char source[SOURCE_BYTES];       /* mysql_server.identity */
     struct binlog_position position; /* end of the last transaction that is in the table */
+    uint32_t log_created_s;          /* when its file was begun; 0: not known */
     char *gtids;                     /* text, NULL when the source has none */
     int64_t time_us;                 /* when the cut was made */
     bool copied;                     /* a whole copy of the table (backfill) is in it */
@@ -33,6 +34,9 @@ struct checkpoint {
 };
 
 void checkpoint_deinit(struct checkpoint *c);
+
+/* The place that it names; its texts are the checkpoint's. */
+struct log_place checkpoint_place(const struct checkpoint *c);
 
 /* The property's name for a connection; malloc'd, NULL when there is no memory. */
 char *checkpoint_property(const char *connection);

@@ -13,29 +13,30 @@ struct committer {
 };
 
 enum err_code checkpoint_next(const struct run *run, const struct followed_table *table,
-                              const struct binlog_position *position, const char *gtids,
-                              int64_t time_us, bool with_rows, struct checkpoint *out,
-                              struct err *e)
+                              const struct log_place *at, int64_t time_us, bool with_rows,
+                              struct checkpoint *out, struct err *e)
 {
     const struct checkpoint *was = &table->commit.expected;
 
     *out = (struct checkpoint){
         .ordinal = was->ordinal + 1,
         .data_ordinal = with_rows ? was->ordinal + 1 : was->data_ordinal,
-        .position = *position,
+        .position = at->position,
+        .log_created_s = at->log_created_s,
         .time_us = time_us,
         .copied = was->copied,
         .gone = table->commit.gone,
     };
     (void)snprintf(out->run, sizeof out->run, "%s", run->id);
-    (void)snprintf(out->source, sizeof out->source, "%s", run->source);
-    if (gtids != NULL) {
-        out->gtids = str_dup(gtids);
+    (void)snprintf(out->source, sizeof out->source, "%s", at->source);
+    if (at->gtids != NULL) {
+        out->gtids = str_dup(at->gtids);
     }
     if (table->commit.def != NULL) {
         out->def = table_def_copy(table->commit.def, &out->arena);
     }
-    if ((gtids != NULL && out->gtids == NULL) || (table->commit.def != NULL && out->def == NULL)) {
+    if ((at->gtids != NULL && out->gtids == NULL) ||
+        (table->commit.def != NULL && out->def == NULL)) {
         checkpoint_deinit(out);
         return err_nomem(e);
     }
@@ -174,26 +175,76 @@ static bool def_changes(const struct cut *cut, struct followed_table *table)
     return changed;
 }
 
+static struct log_place place_of(const struct cut *cut)
+{
+    return (struct log_place){.source = cut->source,
+                              .position = cut->position,
+                              .log_created_s = cut->log_created_s,
+                              .gtids = cut->gtids};
+}
+
+/*
+ * A table that was further than the others at the start has its transactions whatever the cut has:
+ * another server, after a failover, may send them in another order. text is the caller's.
+ */
+static enum err_code add_own_gtids(struct followed_table *t, struct log_place *at, struct buf *text,
+                                   struct err *e)
+{
+    struct gtid_set *all = NULL;
+    bool by_place = source_flavor(at->source) == GTID_FLAVOR_MARIADB &&
+                    strcmp(at->source, t->source.server) == 0;
+
+    if (!t->commit.ahead || at->gtids == NULL || by_place) {
+        return ERR_OK;
+    }
+    ERR_TRY(log_place_parse_gtids(at, &all, e));
+    enum err_code rc = ERR_OK;
+
+    if (gtid_set_is_subset(t->source.gtids, all)) {
+        t->commit.ahead = false;
+    } else {
+        rc = gtid_set_union(all, t->source.gtids, e);
+        if (rc == ERR_OK) {
+            gtid_set_print(all, text);
+            at->gtids = buf_cstr(text);
+            rc = at->gtids == NULL ? err_nomem(e) : ERR_OK;
+        }
+    }
+    gtid_set_free(all);
+    return rc;
+}
+
+static enum err_code commit_one(struct committer *c, const struct cut *cut,
+                                struct followed_table *t, struct data_file_list *files,
+                                struct err *e)
+{
+    struct data_file_list none = {0};
+    struct log_place at = place_of(cut);
+    struct checkpoint next = {0};
+    struct buf text = {0};
+    enum err_code rc = add_own_gtids(t, &at, &text, e);
+
+    if (rc == ERR_OK) {
+        rc = checkpoint_next(c->options.run, t, &at, cut->time_us, files != NULL, &next, e);
+    }
+    if (rc == ERR_OK) {
+        rc = commit_table(c->options.run, t, files == NULL ? &none : files, &next, e);
+    }
+    checkpoint_deinit(&next);
+    buf_deinit(&text);
+    return rc;
+}
+
 static enum err_code commit_tables(struct committer *c, const struct cut *cut, struct err *e)
 {
-    struct run *run = c->options.run;
-
     for (uint32_t i = 0; i < c->options.table_count; i++) {
         struct followed_table *t = c->options.tables[i];
-        struct data_file_list none = {0};
         struct data_file_list *files = files_of(c->parts, cut, t);
         bool new_def = def_changes(cut, t);
-        struct checkpoint next;
 
-        if (files == NULL && !new_def) {
-            continue;
+        if (files != NULL || new_def) {
+            ERR_TRY(commit_one(c, cut, t, files, e));
         }
-        ERR_TRY(checkpoint_next(run, t, &cut->position, cut->gtids, cut->time_us, files != NULL,
-                                &next, e));
-        enum err_code rc = commit_table(run, t, files == NULL ? &none : files, &next, e);
-
-        checkpoint_deinit(&next);
-        ERR_TRY(rc);
     }
     return ERR_OK;
 }
@@ -210,8 +261,8 @@ static enum err_code commit_watermarks(struct committer *c, const struct cut *cu
         updates[i].schema = c->options.tables[i]->schema;
         updates[i].table = c->options.tables[i]->name;
     }
-    enum err_code rc = watermarks_commit(c->options.watermarks, updates, count, &cut->position,
-                                         cut->gtids, c->options.run->source, e);
+    const struct log_place at = place_of(cut);
+    enum err_code rc = watermarks_commit(c->options.watermarks, updates, count, &at, e);
 
     free(updates);
     return rc;

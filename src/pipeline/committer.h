@@ -38,12 +38,11 @@ MUST_USE enum err_code commit_table(struct run *run, struct followed_table *tabl
                                     struct err *e);
 
 /*
- * The checkpoint that follows table->commit.expected at a position; deinit it unless it was
+ * The checkpoint that follows table->commit.expected at a place; deinit it unless it was
  * committed.
  */
 MUST_USE enum err_code checkpoint_next(const struct run *run, const struct followed_table *table,
-                                       const struct binlog_position *position, const char *gtids,
-                                       int64_t time_us, bool with_rows, struct checkpoint *out,
-                                       struct err *e);
+                                       const struct log_place *at, int64_t time_us, bool with_rows,
+                                       struct checkpoint *out, struct err *e);
 
 #endif

@@ -18,9 +18,11 @@ struct def_change {
 };
 
 struct cut {
+    char source[SOURCE_BYTES]; /* whose log it is */
     struct binlog_position position;
-    char *gtids;     /* executed set as text; NULL when the source has none */
-    int64_t time_us; /* when it was made */
+    uint32_t log_created_s; /* of the file; 0: not known */
+    char *gtids;            /* executed set as text; NULL when the source has none */
+    int64_t time_us;        /* when it was made */
     struct def_change *changes;
     uint32_t change_count;
     char *notes[WATERMARK_NOTES]; /* written before the tables; NULL: as it was */

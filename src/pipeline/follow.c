@@ -1,31 +1,22 @@
 #include "pipeline/follow.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/retry.h"
 #include "pipeline/follow_int.h"
 
-#define SECOND_US 1000000
+#define SECOND_US          1000000
+#define BEHIND_WAIT_US_MAX (2 * (int64_t)SECOND_US)
 
-/*
- * Tables that have no more than what the source is told to leave out. On MariaDB this says nothing
- * when a number comes twice; there the place in the log says it, if it is known.
- */
-static void find_level_tables(const struct follow *f)
+/* Tables that are further than the place where all go on from. */
+static void find_tables_ahead(const struct follow_options *o)
 {
-    const struct follow_options *o = &f->options;
-
     for (uint32_t i = 0; i < o->table_count; i++) {
         struct followed_table *t = o->tables[i];
-        bool mariadb =
-            t->source.gtids != NULL && gtid_set_flavor(t->source.gtids) == GTID_FLAVOR_MARIADB;
-        bool by_place = mariadb && t->source.position.file[0] != '\0';
-        /* MySQL sends nothing again but the PREPAREs that were asked for. */
-        const struct gtid_set *left_out = mariadb ? f->executed : o->start_gtids;
 
-        t->source.level = left_out != NULL && t->source.gtids != NULL && !by_place &&
-                          gtid_set_is_subset(t->source.gtids, left_out);
-        t->source.caught_up = t->source.level;
+        t->commit.ahead = o->start_gtids != NULL && t->source.gtids != NULL &&
+                          !gtid_set_is_subset(t->source.gtids, o->start_gtids);
         t->source.skip_serial = 0;
         t->source.skip_this = false;
     }
@@ -36,6 +27,9 @@ static enum err_code set_start(struct follow *f, struct err *e)
     const struct follow_options *o = &f->options;
 
     f->end = o->start;
+    (void)snprintf(f->source, sizeof f->source, "%s", o->source == NULL ? "" : o->source);
+    memcpy(f->log_file, o->start.file, sizeof f->log_file);
+    f->log_created_s = o->start_created_s;
     if (o->start_gtids != NULL) {
         f->executed = gtid_set_copy(o->start_gtids);
         if (f->executed == NULL) {
@@ -50,7 +44,8 @@ static enum err_code set_start(struct follow *f, struct err *e)
             return err_nomem(e);
         }
     }
-    find_level_tables(f);
+    find_tables_ahead(o);
+    follow_find_level_tables(f);
     return ERR_OK;
 }
 
@@ -77,6 +72,7 @@ enum err_code follow_new(const struct follow_options *options, struct follow **o
     } else if (rc == ERR_OK && o->until.kind == RUN_POINT_POSITION) {
         f->until = o->until.position;
     }
+    f->until_current = o->until.kind == RUN_POINT_CURRENT;
     if (rc != ERR_OK) {
         follow_free(f);
         return rc;
@@ -101,6 +97,7 @@ void follow_free(struct follow *f)
     gtid_set_free(f->executed);
     gtid_set_free(f->cut_gtids);
     gtid_set_free(f->until_gtids);
+    gtid_set_free(f->until_noted);
     (void)pthread_mutex_destroy(&f->mutex);
     schema_free(f->schema);
     free(f->schema_state);
@@ -176,7 +173,9 @@ static enum err_code send_cut(struct follow *f, struct err *e)
     if (cut == NULL) {
         return err_nomem(e);
     }
+    (void)snprintf(cut->source, sizeof cut->source, "%s", f->source);
     cut->position = f->end;
+    cut->log_created_s = follow_log_created(f);
     cut->time_us = clock_wall_us(&f->run->clock);
     if (f->executed != NULL) {
         struct buf text = {0};
@@ -267,6 +266,7 @@ enum err_code follow_transaction_end(struct follow *f, const struct binlog_posit
     }
     follow_forget(f);
     f->end = *end;
+    f->end_is_exact = true;
     f->moved = true;
     f->done = follow_until_reached(f);
     return follow_cut_if_due(f, e);
@@ -310,7 +310,7 @@ static enum err_code leave_open_transaction(struct follow *f, struct err *e)
 }
 
 /* A silent source still has to let a cut come in time: cuts are looked at when it speaks. */
-static int64_t heartbeat_us(const struct run_options *o)
+int64_t follow_heartbeat_us(const struct run_options *o)
 {
     int64_t us = o->heartbeat_us < o->commit_interval_us ? o->heartbeat_us : o->commit_interval_us;
 
@@ -318,47 +318,6 @@ static int64_t heartbeat_us(const struct run_options *o)
     bool soon = o->batch_rows > 0 || o->until.kind != RUN_POINT_NONE;
 
     return soon && us > SECOND_US ? SECOND_US : us;
-}
-
-static enum err_code open_stream(struct follow *f, struct err *e)
-{
-    const struct run_options *o = f->run->options;
-    struct binlog_stream_options options = {
-        .mysql = o->mysql,
-        .server_id = o->server_id,
-        .replica_uuid = f->options.replica_uuid,
-        .heartbeat_us = heartbeat_us(o),
-    };
-    struct binlog_start start = {.position = f->end, .gtids = f->executed};
-    struct binlog_stream *stream = NULL;
-
-    ERR_TRY(binlog_stream_open(&options, &start, &stream, e));
-    (void)pthread_mutex_lock(&f->mutex);
-    f->stream = stream;
-    bool interrupted = f->interrupted;
-    (void)pthread_mutex_unlock(&f->mutex);
-    memset(f->ids, 0, sizeof f->ids);
-    f->id_count = 0;
-    if (strcmp(binlog_stream_server(stream)->identity, f->run->source) != 0) {
-        return err_set(e, ERR_SOURCE,
-                       "the address leads to another server now (%s; it was %s): its positions do "
-                       "not continue those that were followed. Connect to that server again",
-                       binlog_stream_server(stream)->identity, f->run->source);
-    }
-    log_info(f->run->log, "source.connected",
-             LOG_STR("server", binlog_stream_server(stream)->version), LOG_STR("file", f->end.file),
-             LOG_U64("pos", f->end.offset));
-    return interrupted ? err_set(e, ERR_CANCELLED, "interrupted") : ERR_OK;
-}
-
-static void close_stream(struct follow *f)
-{
-    (void)pthread_mutex_lock(&f->mutex);
-    struct binlog_stream *stream = f->stream;
-
-    f->stream = NULL;
-    (void)pthread_mutex_unlock(&f->mutex);
-    binlog_stream_close(stream);
 }
 
 /* `until` lies inside the transaction that is open: read again and stop at its start. */
@@ -426,7 +385,10 @@ static void wait_to_retry(struct follow *f, struct retry *retry, struct rand *ra
 {
     int64_t wait_us = retry_next_us(retry, rand);
 
-    log_warn(f->run->log, "source.lost", LOG_STR("error", why->msg),
+    if (f->behind && wait_us > BEHIND_WAIT_US_MAX) {
+        wait_us = BEHIND_WAIT_US_MAX;
+    }
+    log_warn(f->run->log, f->behind ? "source.behind" : "source.lost", LOG_STR("error", why->msg),
              LOG_F64("retry_s", (double)wait_us / 1e6));
     while (wait_us > 0 && goes_on(f)) {
         int64_t step_us = wait_us > 100000 ? 100000 : wait_us;
@@ -438,12 +400,12 @@ static void wait_to_retry(struct follow *f, struct retry *retry, struct rand *ra
 
 static enum err_code follow_once(struct follow *f, struct retry *retry, struct err *e)
 {
-    enum err_code rc = open_stream(f, e);
+    enum err_code rc = follow_open(f, e);
 
     if (rc == ERR_OK) {
         rc = read_events(f, retry, e);
     }
-    close_stream(f);
+    follow_close(f);
     return rc;
 }
 
@@ -485,6 +447,9 @@ static enum err_code tell_join(struct follow *f, struct err *e)
     struct follow_join *join = f->options.join;
 
     join->position = f->cut_end;
+    join->until = f->until;
+    (void)snprintf(join->source, sizeof join->source, "%s", f->source);
+    join->log_created_s = follow_log_created(f);
     if (f->cut_gtids != NULL) {
         join->gtids = gtid_set_copy(f->cut_gtids);
         return join->gtids == NULL ? err_nomem(e) : ERR_OK;

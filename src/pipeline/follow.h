@@ -13,6 +13,7 @@
 #define CALVE_PIPELINE_FOLLOW_H
 
 #include "pipeline/lane.h"
+#include "pipeline/log_place.h"
 #include "pipeline/run.h"
 
 /*
@@ -24,8 +25,11 @@ struct follow_join {
     bool has_rows; /* that are not in the log behind `position`: it came by RENAME */
     char *schema;
     char *name;
+    char source[SOURCE_BYTES]; /* whose position that is */
     struct binlog_position position;
-    struct gtid_set *gtids; /* NULL: the source has none */
+    uint32_t log_created_s;
+    struct gtid_set *gtids;       /* NULL: the source has none */
+    struct binlog_position until; /* where the run ends; file "" when not by position */
 };
 
 void follow_join_deinit(struct follow_join *j);
@@ -36,10 +40,13 @@ struct follow_options {
     uint32_t table_count;
     struct lane *const *lanes;
     unsigned lane_count;
-    bool icase; /* the server compares table names without case */
+    bool icase;         /* the server compares table names without case */
+    const char *source; /* whose position `start` is; "": the tables stand on several servers */
     struct binlog_position start;
+    uint32_t start_created_s;           /* when its file was begun; 0: not known */
     const struct gtid_set *start_gtids; /* NULL: by position; not owned */
     const char *prepared_note;          /* of earlier runs: see prepared.h; NULL: none; not kept */
+    const struct gtid_set *known_gtids; /* what any table has; NULL: by position; not owned */
     const char *replica_uuid;
     const char *schema_note;  /* WATERMARK_NOTE_SCHEMA; NULL: there is none */
     struct follow_join *join; /* filled when the run of it ends for a new table; the caller's */

@@ -1,8 +1,9 @@
 /* follow_event.c - what each event does. */
 #include "pipeline/follow_int.h"
 
-#define FORMAT_CREATED_OFFSET 52u /* in a FORMAT_DESCRIPTION, behind version and server's version \
-                                   */
+#define FORMAT_CREATED_OFFSET                                           \
+    52u /* in a FORMAT_DESCRIPTION, behind version and server's version \
+         */
 
 static enum err_code on_gtid(struct follow *f, const struct binlog_event *ev, struct err *e)
 {
@@ -13,7 +14,7 @@ static enum err_code on_gtid(struct follow *f, const struct binlog_event *ev, st
                        ev->end.file, (unsigned long long)ev->end.offset);
     }
     ERR_TRY(binlog_event_gtid(ev, &start, e));
-    if (!start.gtid.present && f->executed != NULL) {
+    if (!start.gtid.present && f->executed != NULL && !f->by_position) {
         return err_set(e, ERR_UNSUPPORTED,
                        "anonymous transaction at %s:%llu on a source with GTIDs: gtid_mode was "
                        "changed while calve was following",
@@ -104,6 +105,7 @@ static enum err_code on_new_file(struct follow *f, const struct binlog_event *ev
 {
     memset(f->ids, 0, sizeof f->ids);
     f->id_count = 0;
+    follow_note_log(f, ev);
     if (f->txn.open && (ev->header.flags & BINLOG_FLAG_ARTIFICIAL) == 0) {
         return err_set(e, ERR_CORRUPT,
                        "%s starts while a transaction of the file before it has no end",
@@ -131,7 +133,11 @@ static enum err_code on_incident(const struct binlog_event *ev, struct err *e)
 /* Between transactions a heartbeat or a rotation may move the position by any amount. */
 static enum err_code on_position(struct follow *f, const struct binlog_event *ev, struct err *e)
 {
-    if (f->txn.open) {
+    bool beats =
+        ev->header.type == BINLOG_EVENT_HEARTBEAT || ev->header.type == BINLOG_EVENT_HEARTBEAT_V2;
+
+    /* Started by GTID, a server opens files whose start is not the place that was asked for. */
+    if (f->txn.open || (f->end.file[0] == '\0' && !beats)) {
         return ERR_OK;
     }
     if (ev->end.file[0] != '\0' && binlog_position_compare(&ev->end, &f->end) > 0) {

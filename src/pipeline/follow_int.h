@@ -10,6 +10,7 @@
 #include "mysql/statement.h"
 #include "pipeline/follow.h"
 #include "pipeline/prepared.h"
+#include "pipeline/source_check.h"
 
 #define TABLE_IDS_MAX        1024u
 #define SQL_MODE_ANSI_QUOTES 0x4u
@@ -51,15 +52,24 @@ struct follow {
     struct binlog_position hold_to; /* all of those that start up to here are kept */
     bool rereads;                   /* going back to the last cut for that, not for trouble */
 
+    char source[SOURCE_BYTES];      /* whose position `end` is; "": not known yet */
     struct gtid_set *executed;      /* up to `end`; NULL when the source has none */
     struct binlog_position end;     /* end of the last whole transaction */
     struct gtid_set *cut_gtids;     /* executed at the last cut */
     struct binlog_position cut_end; /* `end` at the last cut */
+    bool end_is_exact;              /* `end` was read from the log, not taken from the lake */
     bool moved;                     /* something ended since the last cut */
     bool rows_since_cut;
     uint64_t rows_decoded_at_cut;
     uint64_t bytes_since_cut;
     int64_t cut_us; /* monotonic time of the last cut */
+
+    char log_file[BINLOG_FILE_BYTES]; /* whose first event was read last */
+    uint32_t log_created_s;           /* when it was begun; 0: not known */
+    bool by_position;                 /* the dump was asked for by position */
+    bool anonymous;                   /* transactions without GTIDs came after the last with one */
+    bool behind;                      /* the last try found servers that lack what the lake has */
+    int64_t behind_since_us;          /* monotonic; 0: they had all of it, or none was asked */
 
     struct table_id_slot ids[TABLE_IDS_MAX]; /* hashed; full ones push on to the next */
     uint32_t id_count;
@@ -68,6 +78,8 @@ struct follow {
 
     struct gtid_set *until_gtids;
     struct binlog_position until; /* file "" when not by position */
+    struct gtid_set *until_noted; /* what the source had at `until`; NULL: not known */
+    bool until_current;           /* `until` is where the next source's binlog ends */
     bool done;
 
     struct schema *schema; /* definitions as of the place of the stream */
@@ -171,6 +183,22 @@ void follow_xa_explain(const struct follow *f, struct err *e);
 MUST_USE enum err_code follow_statement(struct follow *f, const struct binlog_event *ev,
                                         const struct binlog_query *q, enum statement_kind kind,
                                         struct err *e);
+
+/*
+ * Connects to the first server that can go on where the lake stands. Errors: as binlog_stream_open;
+ * retryable also where a server may still get what it lacks.
+ */
+MUST_USE enum err_code follow_open(struct follow *f, struct err *e);
+void follow_close(struct follow *f);
+
+/* For each table, what of it has to be skipped and how, now that f->source is known. */
+void follow_find_level_tables(struct follow *f);
+
+int64_t follow_heartbeat_us(const struct run_options *o);
+
+/* A format description: when the file was begun. Of f->end's file; 0 when that is not known. */
+void follow_note_log(struct follow *f, const struct binlog_event *ev);
+uint32_t follow_log_created(const struct follow *f);
 
 /* Cuts at f->end. */
 MUST_USE enum err_code follow_cut(struct follow *f, struct err *e);

@@ -62,12 +62,13 @@ static enum err_code note_table_id(struct follow *f, uint64_t id, struct followe
 
 /*
  * Whether to go by GTID. The sequence numbers of a MariaDB domain may go back, so there the place
- * in the log, which is the same server's, decides if it is known.
+ * in the log decides, if it is known and of the same server.
  */
 static bool goes_by_gtid(const struct followed_table *t, const struct gtid *gtid)
 {
     return t->source.gtids != NULL && gtid->present &&
-           (gtid->flavor == GTID_FLAVOR_MYSQL || t->source.position.file[0] == '\0');
+           (gtid->flavor == GTID_FLAVOR_MYSQL || t->source.position.file[0] == '\0' ||
+            t->source.foreign);
 }
 
 /* Whether the table has this event's transaction already, from before a restart. */

@@ -60,7 +60,7 @@ static enum err_code new_schema(struct follow *f, struct mysql_conn *conn, struc
 
 static struct schema_place place_of(const struct follow *f)
 {
-    return (struct schema_place){f->end, f->executed, f->run->source};
+    return (struct schema_place){f->end, f->executed, f->source};
 }
 
 /* malloc'd text of a buf; NULL when it has failed. */
@@ -147,10 +147,10 @@ static enum err_code note_names(struct follow *f, struct mysql_conn *conn, struc
 static bool is_at_start(const struct follow *f, const struct followed_table *t)
 {
     if (t->source.gtids != NULL && f->options.start_gtids != NULL &&
-        gtid_set_flavor(t->source.gtids) == GTID_FLAVOR_MYSQL) {
-        return t->source.level;
+        (gtid_set_flavor(t->source.gtids) == GTID_FLAVOR_MYSQL || t->source.foreign)) {
+        return !t->commit.ahead;
     }
-    return binlog_position_compare(&t->source.position, &f->options.start) <= 0;
+    return binlog_position_compare(&t->source.position, &f->end) <= 0;
 }
 
 static void note_defs(struct follow *f)

@@ -54,7 +54,10 @@ struct followed_table {
         struct table_plan *plans;
         struct table_plan *plan;         /* of the latest table map */
         struct binlog_position position; /* events up to here are in the table already */
+        char server[SOURCE_BYTES];       /* whose position it is; "": that of the source */
+        uint32_t log_created_s;          /* of the position's file; 0: not known */
         struct gtid_set *gtids; /* transactions in the table already; NULL: go by position */
+        bool foreign;           /* the position is none of the server that is read */
         bool level;             /* has what the stream's start has: there is nothing to skip */
         bool caught_up;         /* nothing is left to skip */
         uint64_t skip_serial;   /* the transaction that skip_this was decided for */
@@ -81,7 +84,8 @@ struct followed_table {
         struct checkpoint expected; /* what we last read or wrote; ordinal 0: none yet */
         bool exists;                /* in the catalog */
         bool backfill_complete;
-        bool stale_mark;             /* the watermark is of a table that was dropped */
+        bool stale_mark; /* the watermark is of a table that was dropped */
+        bool ahead;      /* at the start it had transactions that cuts may not have: source.gtids */
         const struct table_def *def; /* of the next checkpoint; NULL: gone or not known */
         bool gone;                   /* of the next checkpoint */
     } commit;

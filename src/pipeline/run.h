@@ -50,6 +50,7 @@ struct run_options {
     const char *connection;
     uint32_t server_id;
     int64_t heartbeat_us;
+    int64_t catch_up_us;       /* how long a server may lack what the lake has */
     const char *const *tables; /* globs "schema.table" */
     uint32_t table_count;
     const char *const *excluded;
@@ -105,7 +106,8 @@ struct run {
     struct log *log;
     struct clock clock;
     char id[UUID_TEXT_BYTES];
-    char source[64]; /* mysql_server.identity */
+    char source[64];   /* identity of the server that the tables were found on; fixed then */
+    bool source_gtids; /* it has GTIDs */
     struct run_counters counters;
 
     _Atomic bool prepared_unseen; /* the log has said so */

@@ -99,9 +99,33 @@ static void deinit(struct runner *r)
     (void)pthread_mutex_destroy(&r->run.catalog_mutex);
 }
 
+/*
+ * Of several hosts another one may answer from now on. What is copied there is known by its GTID
+ * set; without one it would be at a place of another log than the rest.
+ */
+static enum err_code accept_source(void *ctx, struct mysql_conn *c,
+                                   const struct mysql_options *here, struct err *e)
+{
+    const struct run *run = ctx;
+    const struct mysql_server *s = mysql_conn_server(c);
+
+    (void)here;
+    if (strcmp(s->identity, run->source) == 0 ||
+        (s->gtid_enabled && run->source_gtids &&
+         source_flavor(s->identity) == source_flavor(run->source))) {
+        return ERR_OK;
+    }
+    return err_set(e, ERR_SOURCE,
+                   "this is another server (%s) than the one that the tables were found on (%s), "
+                   "and without GTIDs on both nothing tells how far the two are",
+                   s->identity, run->source);
+}
+
 static enum err_code run_phases(struct runner *r, struct err *e)
 {
     ERR_TRY(runner_find_tables(r, e));
+    r->options.mysql.accept = accept_source;
+    r->options.mysql.ctx = &r->run;
     ERR_TRY(runner_load_states(r, e));
     if (!goes_on(r)) {
         return ERR_OK;

@@ -1,8 +1,8 @@
 /* runner_follow.c - the threads that follow the binlog: source, lanes, committer. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "mysql/snapshot.h"
 #include "pipeline/committer.h"
 #include "pipeline/runner_int.h"
 
@@ -25,9 +25,18 @@ struct threads {
 /* ---- where to start ---- */
 
 struct start {
+    char source[SOURCE_BYTES]; /* whose position it is; "": the tables stand on several servers */
     struct binlog_position position;
+    uint32_t log_created_s;
     struct gtid_set *gtids; /* NULL: by position */
+    struct gtid_set *known; /* what any table has; NULL: by position */
 };
+
+static void start_deinit(struct start *s)
+{
+    gtid_set_free(s->gtids);
+    gtid_set_free(s->known);
+}
 
 static bool all_have_gtids(const struct runner *r)
 {
@@ -63,11 +72,9 @@ static enum err_code check_numbers(const struct runner *r, const struct followed
     return ERR_OK;
 }
 
-/* What every table has already; `first` is the one that stands first in the log. */
-static enum err_code common_gtids(const struct runner *r, const struct followed_table *first,
-                                  struct gtid_set **out, struct err *e)
+/* What every table has already. */
+static enum err_code common_gtids(const struct runner *r, struct gtid_set **out, struct err *e)
 {
-    ERR_TRY(check_numbers(r, first, e));
     struct gtid_set *common = gtid_set_copy(r->tables[0]->source.gtids);
 
     for (uint32_t i = 1; common != NULL && i < r->table_count; i++) {
@@ -80,11 +87,67 @@ static enum err_code common_gtids(const struct runner *r, const struct followed_
     return common == NULL ? err_nomem(e) : ERR_OK;
 }
 
+/* What some table has already. */
+static enum err_code known_gtids(const struct runner *r, struct gtid_set **out, struct err *e)
+{
+    *out = gtid_set_copy(r->tables[0]->source.gtids);
+    if (*out == NULL) {
+        return err_nomem(e);
+    }
+    for (uint32_t i = 1; i < r->table_count; i++) {
+        ERR_TRY(gtid_set_union(*out, r->tables[i]->source.gtids, e));
+    }
+    return ERR_OK;
+}
+
+static bool is_elsewhere(const struct runner *r, const struct followed_table *t)
+{
+    return t->source.position.file[0] != '\0' && t->source.server[0] != '\0' &&
+           strcmp(t->source.server, r->run.source) != 0;
+}
+
+/* Whether positions of the tables compare: all are of one server, which may be another one now. */
+static bool on_one_server(const struct runner *r)
+{
+    const char *server = NULL;
+
+    for (uint32_t i = 0; i < r->table_count; i++) {
+        const struct followed_table *t = r->tables[i];
+        const char *its = t->source.server[0] == '\0' ? r->run.source : t->source.server;
+
+        if (t->source.position.file[0] != '\0') {
+            if (server != NULL && strcmp(server, its) != 0) {
+                return false;
+            }
+            server = its;
+        }
+    }
+    return true;
+}
+
+/* A failover came between two tables: there is a place for both only as a GTID set. */
+static enum err_code start_by_gtids(const struct runner *r, struct start *out, struct err *e)
+{
+    for (uint32_t i = 0; i < r->table_count; i++) {
+        if (!all_have_gtids(r) && is_elsewhere(r, r->tables[i])) {
+            return err_set(e, ERR_SOURCE,
+                           "%s stands at a place of another server (%s), and not all tables have "
+                           "a GTID set: there is no place to follow all from. Start it in a run of "
+                           "its own first",
+                           r->tables[i]->full_name, r->tables[i]->source.server);
+        }
+    }
+    return common_gtids(r, &out->gtids, e);
+}
+
 static enum err_code find_start(const struct runner *r, struct start *out, struct err *e)
 {
     bool some_have_gtids = false;
     const struct followed_table *first = r->tables[0];
 
+    if (!on_one_server(r)) {
+        return start_by_gtids(r, out, e);
+    }
     for (uint32_t i = 0; i < r->table_count; i++) {
         const struct followed_table *t = r->tables[i];
 
@@ -93,9 +156,13 @@ static enum err_code find_start(const struct runner *r, struct start *out, struc
             first = t;
         }
     }
-    *out = (struct start){.position = first->source.position};
+    out->position = first->source.position;
+    out->log_created_s = first->source.log_created_s;
+    (void)snprintf(out->source, sizeof out->source, "%s",
+                   first->source.server[0] == '\0' ? r->run.source : first->source.server);
     if (all_have_gtids(r)) {
-        return common_gtids(r, first, &out->gtids, e);
+        ERR_TRY(check_numbers(r, first, e));
+        return common_gtids(r, &out->gtids, e);
     }
     if (out->position.file[0] == '\0') {
         return err_set(e, ERR_CONFIG,
@@ -110,57 +177,6 @@ static enum err_code find_start(const struct runner *r, struct start *out, struc
         out->position.offset = FILE_START;
     }
     return ERR_OK;
-}
-
-/* The server must have all that the lake has, else it was set back or is another one. */
-static enum err_code check_not_rewound(const struct start *start, const struct low_watermark *now,
-                                       struct err *e)
-{
-    bool by_gtids = start->gtids != NULL && now->gtids != NULL;
-
-    /* A MariaDB server checks itself whether its log has them; its numbers may go back. */
-    if (by_gtids &&
-        (gtid_set_flavor(start->gtids) == GTID_FLAVOR_MYSQL || start->position.file[0] == '\0')) {
-        if (gtid_set_is_subset(start->gtids, now->gtids)) {
-            return ERR_OK;
-        }
-        return err_set(e, ERR_SOURCE,
-                       "the lake holds transactions that the source does not have: it was "
-                       "restored from an older backup, its binlogs were reset, or it is another "
-                       "server. Following on would mix two histories: drop the Iceberg tables and "
-                       "copy them again");
-    }
-    if (start->position.file[0] != '\0' &&
-        binlog_position_compare(&start->position, &now->position) > 0) {
-        return err_set(e, ERR_SOURCE,
-                       "the lake is at %s:%llu, and the source's binlog ends at %s:%llu: its "
-                       "binlogs were reset, or it is another server. Drop the Iceberg tables and "
-                       "copy them again",
-                       start->position.file, (unsigned long long)start->position.offset,
-                       now->position.file, (unsigned long long)now->position.offset);
-    }
-    return ERR_OK;
-}
-
-static enum err_code look_at_source(struct runner *r, const struct start *start, struct err *e)
-{
-    struct mysql_conn *conn = NULL;
-    struct low_watermark now = {.gtids = NULL};
-    enum err_code rc = mysql_conn_open(&r->options.mysql, &conn, e);
-
-    if (rc == ERR_OK) {
-        rc = snapshot_current_position(conn, &now, e);
-    }
-    if (rc == ERR_OK) {
-        rc = check_not_rewound(start, &now, e);
-    }
-    if (rc == ERR_OK && r->options.until.kind == RUN_POINT_CURRENT) {
-        r->options.until.kind = RUN_POINT_POSITION;
-        r->options.until.position = now.position;
-    }
-    low_watermark_deinit(&now);
-    mysql_conn_close(conn);
-    return rc;
 }
 
 /* ---- threads ---- */
@@ -268,9 +284,12 @@ static enum err_code start_all(struct threads *t, const struct start *start, str
             .lanes = t->lanes,
             .lane_count = t->lane_count,
             .icase = r->icase,
+            .source = start->source,
             .start = start->position,
+            .start_created_s = start->log_created_s,
             .start_gtids = start->gtids,
             .prepared_note = watermarks_note(r->watermarks, WATERMARK_NOTE_PREPARED),
+            .known_gtids = start->known,
             .replica_uuid = r->replica_uuid,
             .schema_note = watermarks_note(r->watermarks, WATERMARK_NOTE_SCHEMA),
             .join = &r->join,
@@ -333,11 +352,11 @@ enum err_code runner_follow(struct runner *r, struct err *e)
     struct err why = {0};
     enum err_code rc = find_start(r, &start, e);
 
-    if (rc == ERR_OK) {
-        rc = look_at_source(r, &start, e);
+    if (rc == ERR_OK && start.gtids != NULL) {
+        rc = known_gtids(r, &start.known, e);
     }
     if (rc != ERR_OK) {
-        gtid_set_free(start.gtids);
+        start_deinit(&start);
         return rc;
     }
     atomic_store(&r->run.counters.phase, RUN_PHASE_FOLLOW);
@@ -353,7 +372,7 @@ enum err_code runner_follow(struct runner *r, struct err *e)
         }
     }
     end_all(&t);
-    gtid_set_free(start.gtids);
+    start_deinit(&start);
     if (run_failed(&r->run)) {
         why = r->run.error;
     } else {

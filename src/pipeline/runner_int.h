@@ -36,8 +36,8 @@ MUST_USE enum err_code runner_start_new_tables(struct runner *r, struct err *e);
 
 /* The Iceberg table, checkpoint and watermark of a table that starts at a place. */
 MUST_USE enum err_code runner_commit_start(struct runner *r, struct followed_table *t,
-                                           const struct binlog_position *position,
-                                           const struct gtid_set *gtids, struct err *e);
+                                           const struct log_place *at, const struct gtid_set *gtids,
+                                           struct err *e);
 
 /* Appends a table; it has no definition yet. */
 MUST_USE enum err_code runner_add_table(struct runner *r, const char *schema, const char *name,

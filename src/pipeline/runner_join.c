@@ -1,9 +1,22 @@
 /* runner_join.c - a table that came to be while others were being followed. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "mysql/source_catalog.h"
 #include "pipeline/runner_int.h"
 #include "pipeline/table_state.h"
+
+static bool is_behind(const struct followed_table *t, const struct follow_join *j,
+                      const char *source)
+{
+    const char *server = t->source.server[0] == '\0' ? source : t->source.server;
+
+    if (strcmp(server, j->source) == 0 && j->position.file[0] != '\0') {
+        return binlog_position_compare(&j->position, &t->source.position) > 0;
+    }
+    return j->gtids != NULL && t->source.gtids != NULL &&
+           gtid_set_is_subset(t->source.gtids, j->gtids);
+}
 
 /* All tables stand where following ended, but for those that were further already. */
 static enum err_code move_tables(struct runner *r, struct err *e)
@@ -13,16 +26,13 @@ static enum err_code move_tables(struct runner *r, struct err *e)
     for (uint32_t i = 0; i < r->table_count; i++) {
         struct followed_table *t = r->tables[i];
 
-        if (binlog_position_compare(&j->position, &t->source.position) > 0) {
+        if (is_behind(t, j, r->run.source)) {
             t->source.position = j->position;
+            t->source.log_created_s = j->log_created_s;
+            (void)snprintf(t->source.server, sizeof t->source.server, "%s", j->source);
         }
         if (j->gtids != NULL && t->source.gtids != NULL) {
             ERR_TRY(gtid_set_union(t->source.gtids, j->gtids, e));
-        } else if (j->gtids != NULL) {
-            t->source.gtids = gtid_set_copy(j->gtids);
-            if (t->source.gtids == NULL) {
-                return err_nomem(e);
-            }
         }
     }
     return ERR_OK;
@@ -55,7 +65,12 @@ static enum err_code start_as_gone(struct runner *r, struct followed_table *t, s
     t->commit.def = NULL;
     t->commit.gone = true;
     (void)pthread_mutex_lock(&r->run.catalog_mutex);
-    enum err_code rc = runner_commit_start(r, t, &r->join.position, r->join.gtids, e);
+    const struct log_place at = {
+        .source = r->join.source,
+        .position = r->join.position,
+        .log_created_s = r->join.log_created_s,
+    };
+    enum err_code rc = runner_commit_start(r, t, &at, r->join.gtids, e);
 
     (void)pthread_mutex_unlock(&r->run.catalog_mutex);
     return rc;
@@ -86,6 +101,10 @@ enum err_code runner_join(struct runner *r, struct err *e)
 {
     struct follow_join *j = &r->join;
 
+    if (j->until.file[0] != '\0') {
+        /* What was "current" stays what it was. */
+        r->options.until = (struct run_point){.kind = RUN_POINT_POSITION, .position = j->until};
+    }
     ERR_TRY(move_tables(r, e));
     ERR_TRY(runner_add_table(r, j->schema, j->name, e));
     struct followed_table *t = r->tables[r->table_count - 1];

@@ -176,6 +176,7 @@ static enum err_code find_tables(struct runner *r, struct mysql_conn *conn, stru
     ERR_TRY(check_server(server, e));
     warn_of_row_image(r, server);
     (void)snprintf(r->run.source, sizeof r->run.source, "%s", server->identity);
+    r->run.source_gtids = server->gtid_enabled;
     r->icase = server->lower_case_table_names != 0;
     ERR_TRY(source_catalog_tables(conn, take_table, r, e));
     for (uint32_t i = 0; i < r->table_count; i++) {
@@ -214,11 +215,11 @@ static enum err_code catch_watermark_up(struct runner *r, const struct followed_
         .backfill_complete = c->copied,
     };
 
-    if (!table_state_watermark_lags(t, watermarks_find(r->watermarks, t->schema, t->name)) ||
-        c->position.file[0] == '\0') {
-        return ERR_OK;
-    }
-    return watermarks_commit(r->watermarks, &update, 1, &c->position, c->gtids, r->run.source, e);
+    const struct log_place place = checkpoint_place(c);
+    bool lags;
+
+    ERR_TRY(table_state_watermark_lags(r->watermarks, t, &lags, e));
+    return lags ? watermarks_commit(r->watermarks, &update, 1, &place, e) : ERR_OK;
 }
 
 /* Half-written files of killed runs. That it fails is no reason not to run. */
@@ -463,8 +464,7 @@ static enum err_code find_start_point(struct runner *r, struct mysql_conn *conn,
 
 /* The place is committed at once: a run that ends before its first cut must not start later. */
 static enum err_code commit_start(struct runner *r, struct followed_table *t,
-                                  const struct binlog_position *position, const char *gtids,
-                                  struct err *e)
+                                  const struct log_place *at, struct err *e)
 {
     struct run *run = &r->run;
     struct data_file_list none = {0};
@@ -476,49 +476,53 @@ static enum err_code commit_start(struct runner *r, struct followed_table *t,
     };
 
     ERR_TRY(table_state_create(run, t, e));
-    ERR_TRY(checkpoint_next(run, t, position, gtids, clock_wall_us(&run->clock), false, &next, e));
+    ERR_TRY(checkpoint_next(run, t, at, clock_wall_us(&run->clock), false, &next, e));
     enum err_code rc = commit_table(run, t, &none, &next, e);
 
     checkpoint_deinit(&next);
     ERR_TRY(rc);
     log_info(run->log, "table.started", LOG_STR("table", t->full_name),
-             LOG_STR("file", position->file), LOG_U64("pos", position->offset),
-             LOG_STR("gtids", gtids));
-    return position->file[0] == '\0'
-               ? ERR_OK
-               : watermarks_commit(r->watermarks, &update, 1, position, gtids, run->source, e);
+             LOG_STR("file", at->position.file), LOG_U64("pos", at->position.offset),
+             LOG_STR("gtids", at->gtids));
+    return at->position.file[0] == '\0' ? ERR_OK
+                                        : watermarks_commit(r->watermarks, &update, 1, at, e);
 }
 
 enum err_code runner_commit_start(struct runner *r, struct followed_table *t,
-                                  const struct binlog_position *position,
-                                  const struct gtid_set *gtids, struct err *e)
+                                  const struct log_place *at, const struct gtid_set *gtids,
+                                  struct err *e)
 {
+    struct log_place place = *at;
     struct buf text = {0};
     enum err_code rc = ERR_OK;
 
     if (gtids != NULL) {
         gtid_set_print(gtids, &text);
+        place.gtids = buf_cstr(&text);
+        gtid_set_free(t->source.gtids);
         t->source.gtids = gtid_set_copy(gtids);
-        rc = buf_cstr(&text) == NULL || t->source.gtids == NULL ? err_nomem(e) : ERR_OK;
+        rc = place.gtids == NULL || t->source.gtids == NULL ? err_nomem(e) : ERR_OK;
     }
-    t->source.position = *position;
+    t->source.position = place.position;
+    (void)snprintf(t->source.server, sizeof t->source.server, "%s", place.source);
     if (rc == ERR_OK) {
-        rc = commit_start(r, t, position, gtids == NULL ? NULL : buf_cstr(&text), e);
+        rc = commit_start(r, t, &place, e);
     }
     buf_deinit(&text);
     return rc;
 }
 
 static enum err_code commit_starts(struct runner *r, const struct low_watermark *start,
-                                   bool none_prepared, struct err *e)
+                                   const char *source, bool none_prepared, struct err *e)
 {
+    const struct log_place at = {.source = source, .position = start->position};
     enum err_code rc = ERR_OK;
 
     (void)pthread_mutex_lock(&r->run.catalog_mutex);
     for (uint32_t i = 0; rc == ERR_OK && i < r->table_count; i++) {
         if (!followed_table_has_position(r->tables[i])) {
             r->tables[i]->source.none_prepared = none_prepared;
-            rc = runner_commit_start(r, r->tables[i], &start->position, start->gtids, e);
+            rc = runner_commit_start(r, r->tables[i], &at, start->gtids, e);
         }
     }
     (void)pthread_mutex_unlock(&r->run.catalog_mutex);
@@ -543,10 +547,10 @@ enum err_code runner_start_new_tables(struct runner *r, struct err *e)
     if (rc == ERR_OK) {
         rc = find_start_point(r, conn, &start, &none_prepared, e);
     }
-    mysql_conn_close(conn);
     if (rc == ERR_OK) {
-        rc = commit_starts(r, &start, none_prepared, e);
+        rc = commit_starts(r, &start, mysql_conn_server(conn)->identity, none_prepared, e);
     }
+    mysql_conn_close(conn);
     low_watermark_deinit(&start);
     return rc;
 }

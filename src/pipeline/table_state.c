@@ -1,44 +1,37 @@
 #include "pipeline/table_state.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/str.h"
 #include "pipeline/changelog.h"
 
-/* MariaDB's sets are lists of domains, MySQL's begin with a UUID. */
-static enum gtid_flavor flavor_of(const struct run *run)
+static enum err_code set_place(struct followed_table *t, const struct log_place *place,
+                               struct err *e)
 {
-    return str_starts_with(run->source, "mariadb-") ? GTID_FLAVOR_MARIADB : GTID_FLAVOR_MYSQL;
-}
-
-static enum err_code set_position(struct run *run, struct followed_table *t,
-                                  const struct binlog_position *position, const char *gtids,
-                                  struct err *e)
-{
-    t->source.position = *position;
+    t->source.position = place->position;
+    t->source.log_created_s = place->log_created_s;
+    (void)snprintf(t->source.server, sizeof t->source.server, "%s", place->source);
     gtid_set_free(t->source.gtids);
     t->source.gtids = NULL;
-    if (gtids == NULL) {
-        return ERR_OK;
-    }
-    return gtid_set_parse(gtids, flavor_of(run), &t->source.gtids, e);
+    return place->gtids == NULL ? ERR_OK : log_place_parse_gtids(place, &t->source.gtids, e);
 }
 
+/* A position of another server says nothing; a GTID set is looked at before reading begins. */
 static enum err_code refuse_foreign(const struct run *run, const struct followed_table *t,
                                     struct err *e)
 {
-    const struct checkpoint *c = &t->commit.expected;
-
-    if (strcmp(c->source, run->source) == 0) {
+    if (t->source.gtids != NULL || t->source.server[0] == '\0' ||
+        strcmp(t->source.server, run->source) == 0) {
         return ERR_OK;
     }
     return err_set(e, ERR_SOURCE,
-                   "%s was followed on another server (%s, up to %s:%llu) than this one (%s): "
-                   "positions of the two do not compare. Connect to that server again, or give "
-                   "this one a connection-name of its own and copy the table into another "
-                   "warehouse",
-                   t->full_name, c->source, c->position.file,
-                   (unsigned long long)c->position.offset, run->source);
+                   "%s was followed on another server (%s, up to %s:%llu) than this one (%s), and "
+                   "without GTIDs: positions of the two do not compare. Connect to that server "
+                   "again, or give this one a connection-name of its own and copy the table into "
+                   "another warehouse",
+                   t->full_name, t->source.server, t->source.position.file,
+                   (unsigned long long)t->source.position.offset, run->source);
 }
 
 /* Takes the checkpoint that the table's metadata carries. */
@@ -52,7 +45,6 @@ static enum err_code take_checkpoint(struct run *run, struct followed_table *t,
     if (!*found) {
         return ERR_OK;
     }
-    ERR_TRY(refuse_foreign(run, t, e));
     t->commit.backfill_complete = c->copied;
     t->commit.gone = c->gone;
     t->commit.def = NULL;
@@ -70,7 +62,9 @@ static enum err_code take_checkpoint(struct run *run, struct followed_table *t,
         t->commit.def = def;
         t->source.def = def;
     }
-    return set_position(run, t, &c->position, c->gtids, e);
+    const struct log_place place = checkpoint_place(c);
+
+    return set_place(t, &place, e);
 }
 
 static enum err_code take_metadata(struct run *run, struct followed_table *t, bool *found,
@@ -115,6 +109,37 @@ static bool is_begun_anew(const struct run *run, const struct followed_table *ta
     return !table->commit.exists || (!has_rows && run->options->snapshot == RUN_SNAPSHOT_INITIAL);
 }
 
+static enum err_code take_row(const struct watermarks *watermarks, const struct watermark *row,
+                              struct followed_table *table, struct err *e)
+{
+    struct log_place place = {.source = "", .position = row->position};
+
+    (void)watermarks_place(watermarks, &row->position, &place);
+    return set_place(table, &place, e);
+}
+
+static enum err_code choose_place(const struct run *run, const struct watermarks *watermarks,
+                                  const struct watermark *row, struct followed_table *table,
+                                  bool found, struct err *e)
+{
+    bool later = !found;
+
+    if (!found) {
+        /* The Python service's row, say: how the table looked there nobody has written down. */
+        table->source.assumed = true;
+        table->commit.def = NULL;
+    }
+    if (found) {
+        const struct log_place was = checkpoint_place(&table->commit.expected);
+
+        ERR_TRY(watermarks_is_later(watermarks, row, &was, &later, e));
+    }
+    if (later) {
+        ERR_TRY(take_row(watermarks, row, table, e));
+    }
+    return refuse_foreign(run, table, e);
+}
+
 enum err_code table_state_load(struct run *run, const struct watermarks *watermarks,
                                struct followed_table *table, struct err *e)
 {
@@ -137,14 +162,8 @@ enum err_code table_state_load(struct run *run, const struct watermarks *waterma
         table->commit.stale_mark = has_mark || row->backfill_complete;
         return ERR_OK;
     }
-    if (has_mark &&
-        (!found || binlog_position_compare(&row->position, &table->source.position) > 0)) {
-        if (!found) {
-            table->source.assumed = true;
-            table->commit.def = NULL;
-        }
-        return set_position(run, table, &row->position,
-                            watermarks_gtids(watermarks, &row->position, run->source), e);
+    if (has_mark) {
+        return choose_place(run, watermarks, row, table, found, e);
     }
     if (!found && has_rows) {
         return err_set(e, ERR_CONFIG,
@@ -153,7 +172,7 @@ enum err_code table_state_load(struct run *run, const struct watermarks *waterma
                        "CDC_SERVER_ID) as they were, or drop the Iceberg table",
                        table->full_name, run->options->connection);
     }
-    return ERR_OK;
+    return refuse_foreign(run, table, e);
 }
 
 enum err_code table_state_create(struct run *run, struct followed_table *table, struct err *e)
@@ -179,13 +198,30 @@ enum err_code table_state_create(struct run *run, struct followed_table *table, 
     return rc;
 }
 
-bool table_state_watermark_lags(const struct followed_table *table, const struct watermark *row)
+enum err_code table_state_watermark_lags(const struct watermarks *watermarks,
+                                         const struct followed_table *table, bool *out,
+                                         struct err *e)
 {
     const struct checkpoint *c = &table->commit.expected;
+    const struct watermark *row = watermarks_find(watermarks, table->schema, table->name);
+    const struct log_place was = checkpoint_place(c);
+    struct log_place at;
 
-    if (c->ordinal == 0) {
-        return false;
+    *out = false;
+    if (c->ordinal == 0 || c->position.file[0] == '\0') {
+        return ERR_OK;
     }
-    return row == NULL || row->position.file[0] == '\0' || (c->copied && !row->backfill_complete) ||
-           binlog_position_compare(&c->position, &row->position) > 0;
+    if (row == NULL || row->position.file[0] == '\0' || (c->copied && !row->backfill_complete)) {
+        *out = true;
+        return ERR_OK;
+    }
+    if (!watermarks_place(watermarks, &row->position, &at) || strcmp(at.source, was.source) == 0) {
+        *out = binlog_position_compare(&c->position, &row->position) > 0;
+        return ERR_OK;
+    }
+    bool reaches = false;
+    enum err_code rc = log_place_reaches(&at, &was, &reaches, e);
+
+    *out = !reaches;
+    return rc;
 }

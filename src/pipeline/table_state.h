@@ -15,11 +15,11 @@
 #include "pipeline/watermarks.h"
 
 /*
- * Fills table->commit and table->source.position and .gtids; a table without a position has an
- * empty file name there. Caller holds run->catalog_mutex.
+ * Fills table->commit and the place in table->source; a table without a position has an empty file
+ * name there. Caller holds run->catalog_mutex.
  *
  * Errors: ERR_CONFIG  the Iceberg table has rows but no position, or is no changelog
- *         ERR_SOURCE  its position is one of another server
+ *         ERR_SOURCE  its position is one of another server, and there is no GTID set
  *         ERR_CORRUPT its checkpoint cannot be read
  */
 MUST_USE enum err_code table_state_load(struct run *run, const struct watermarks *watermarks,
@@ -29,7 +29,12 @@ MUST_USE enum err_code table_state_load(struct run *run, const struct watermarks
 MUST_USE enum err_code table_state_create(struct run *run, struct followed_table *table,
                                           struct err *e);
 
-/* Whether the watermark row lags the checkpoint: a run ended between the two commits. */
-bool table_state_watermark_lags(const struct followed_table *table, const struct watermark *row);
+/*
+ * Whether the watermark row lags the checkpoint: a run ended between the two commits. Errors:
+ * ERR_CORRUPT a GTID set that cannot be read.
+ */
+MUST_USE enum err_code table_state_watermark_lags(const struct watermarks *watermarks,
+                                                  const struct followed_table *table, bool *out,
+                                                  struct err *e);
 
 #endif

@@ -1,11 +1,11 @@
 #include "pipeline/watermarks.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/str.h"
 #include "pipeline/changelog.h"
 #include "pipeline/watermark_file.h"
+#include "pipeline/watermark_places.h"
 
 #define NO_TABLE (-2) /* no snapshot has this id */
 
@@ -19,10 +19,7 @@ struct watermarks {
     int64_t snapshot_id; /* what `rows` were read from or written to */
     char *table_location;
     struct watermark_rows rows;
-    /* What the property says: the place of our last commit. */
-    struct binlog_position position; /* file "" when there was none */
-    char *gtids;                     /* NULL when unknown */
-    char source[64];
+    struct watermark_places places; /* what the property says */
     char *note_properties[WATERMARK_NOTES];
     char *notes[WATERMARK_NOTES]; /* NULL: none */
 };
@@ -72,7 +69,7 @@ void watermarks_free(struct watermarks *w)
         free(w->connection);
         free(w->property);
         free(w->table_location);
-        free(w->gtids);
+        watermark_places_deinit(&w->places);
         for (int i = 0; i < WATERMARK_NOTES; i++) {
             free(w->note_properties[i]);
             free(w->notes[i]);
@@ -88,54 +85,45 @@ static enum err_code read_property(struct watermarks *w, const struct iceberg_me
 {
     const char *text = iceberg_metadata_property(metadata, w->property);
 
-    free(w->gtids);
-    w->gtids = NULL;
-    w->position = (struct binlog_position){.offset = 0};
-    w->source[0] = '\0';
+    watermark_places_deinit(&w->places);
     if (text == NULL) {
         return ERR_OK;
     }
-    json_t *o = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-    const char *file = json_string_value(json_object_get(o, "file"));
-    const char *source = json_string_value(json_object_get(o, "source"));
-    const char *gtids = json_string_value(json_object_get(o, "gtid"));
-    json_int_t offset = json_integer_value(json_object_get(o, "pos"));
-    enum err_code rc = ERR_OK;
+    enum err_code rc = watermark_places_parse(text, &w->places, e);
 
-    if (file == NULL || source == NULL || offset < 0 || strlen(file) >= sizeof w->position.file ||
-        strlen(source) >= sizeof w->source) {
-        rc = err_set(e, ERR_CORRUPT, "%s.%s: the property %s cannot be read", ident.ns, ident.name,
-                     w->property);
-    } else {
-        memcpy(w->position.file, file, strlen(file) + 1);
-        memcpy(w->source, source, strlen(source) + 1);
-        w->position.offset = (uint64_t)offset;
-        w->gtids = gtids == NULL ? NULL : str_dup(gtids);
-        rc = gtids != NULL && w->gtids == NULL ? err_nomem(e) : ERR_OK;
+    if (rc != ERR_OK) {
+        err_wrap(e, "%s.%s: the property %s cannot be read", ident.ns, ident.name, w->property);
     }
-    json_decref(o);
     return rc;
 }
 
-/* malloc'd; NULL when there is no memory. */
-static char *print_property(const struct binlog_position *position, const char *gtids,
-                            const char *source)
+bool watermarks_place(const struct watermarks *w, const struct binlog_position *position,
+                      struct log_place *out)
 {
-    json_t *o = json_pack("{s:s, s:I, s:s, s:s*}", "file", position->file, "pos",
-                          (json_int_t)position->offset, "source", source, "gtid", gtids);
-    char *text = json_dumps(o, JSON_COMPACT);
+    const struct watermark_place *found = watermark_places_find(&w->places, position);
 
-    json_decref(o);
-    return text;
+    if (found != NULL) {
+        *out = watermark_place_of(found);
+    }
+    return found != NULL;
 }
 
-const char *watermarks_gtids(const struct watermarks *w, const struct binlog_position *position,
-                             const char *source)
+enum err_code watermarks_is_later(const struct watermarks *w, const struct watermark *row,
+                                  const struct log_place *checkpoint, bool *out, struct err *e)
 {
-    return strcmp(w->source, source) == 0 && w->position.file[0] != '\0' &&
-                   binlog_position_compare(&w->position, position) == 0
-               ? w->gtids
-               : NULL;
+    struct log_place at;
+
+    if (!watermarks_place(w, &row->position, &at)) {
+        *out = checkpoint->gtids == NULL &&
+               binlog_position_compare(&row->position, &checkpoint->position) > 0;
+        return ERR_OK;
+    }
+    if (strcmp(at.source, checkpoint->source) == 0 &&
+        binlog_position_compare(&at.position, &checkpoint->position) == 0) {
+        *out = false;
+        return ERR_OK;
+    }
+    return log_place_reaches(&at, checkpoint, out, e);
 }
 
 static enum err_code set_note(struct watermarks *w, int which, const char *text, struct err *e)
@@ -301,40 +289,92 @@ static bool forget_row(struct watermark *row, int64_t now_us)
     return true;
 }
 
+/* Whether a row goes to the place, or is further already. */
+static enum err_code moves(const struct watermarks *w, const struct watermark *row,
+                           const struct watermark_update *u, const struct log_place *at, bool *out,
+                           struct err *e)
+{
+    int order = binlog_position_compare(&at->position, &row->position);
+    bool same_source = w->places.count == 0 || strcmp(w->places.items[0].source, at->source) == 0;
+    struct log_place was;
+
+    *out = true;
+    if (row->position.file[0] == '\0') {
+        return ERR_OK;
+    }
+    if (u->restart) {
+        *out = order != 0;
+        return ERR_OK;
+    }
+    if (!watermarks_place(w, &row->position, &was)) {
+        *out = order > 0 || (order < 0 && !same_source);
+        return ERR_OK;
+    }
+    if (strcmp(was.source, at->source) == 0) {
+        *out = order > 0;
+        return ERR_OK;
+    }
+    /* After a failover: to the new server's place, unless that is behind. */
+    return was.gtids == NULL || at->gtids == NULL ? ERR_OK : log_place_reaches(at, &was, out, e);
+}
+
+/* Applies one update to its row; sets *changed unless the row said so already. */
+static enum err_code apply_one(struct watermarks *w, const struct watermark_update *u,
+                               const struct log_place *at, bool *changed, struct err *e)
+{
+    int64_t now_us = clock_wall_us(&w->options.clock);
+    struct watermark *row;
+    bool move;
+
+    ERR_TRY(row_for(w, u, &row, e));
+    if (u->forget) {
+        *changed = forget_row(row, now_us) || *changed;
+        return ERR_OK;
+    }
+    ERR_TRY(moves(w, row, u, at, &move, e));
+    bool complete = u->backfill_complete || (row->backfill_complete && !u->restart);
+
+    if (!move && row->has_backfill_complete && row->backfill_complete == complete) {
+        return ERR_OK;
+    }
+    if (move) {
+        row->position = at->position;
+    }
+    row->has_backfill_complete = true;
+    row->backfill_complete = complete;
+    row->has_updated_at = true;
+    row->updated_at_us = now_us;
+    *changed = true;
+    return ERR_OK;
+}
+
+static bool some_row_stands(void *ctx, const struct binlog_position *position)
+{
+    const struct watermarks *w = ctx;
+
+    for (uint32_t i = 0; i < w->rows.count; i++) {
+        const struct watermark *row = &w->rows.items[i];
+
+        if (row->server_id == w->options.server_id && row->position.offset == position->offset &&
+            strcmp(row->position.file, position->file) == 0 &&
+            strcmp(row->connection_name, w->connection) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Applies the updates to the rows; *changed is false when all of them said so already. */
 static enum err_code apply(struct watermarks *w, const struct watermark_update *updates,
-                           uint32_t count, const struct binlog_position *position,
-                           const char *source, bool *changed, struct err *e)
+                           uint32_t count, const struct log_place *at, bool *changed, struct err *e)
 {
-    bool same_source = w->source[0] == '\0' || strcmp(w->source, source) == 0;
-    int64_t now_us = clock_wall_us(&w->options.clock);
-
     *changed = false;
     for (uint32_t i = 0; i < count; i++) {
-        struct watermark *row;
-
-        ERR_TRY(row_for(w, &updates[i], &row, e));
-        if (updates[i].forget) {
-            *changed = forget_row(row, now_us) || *changed;
-            continue;
-        }
-        int order =
-            row->position.file[0] == '\0' ? 1 : binlog_position_compare(position, &row->position);
-        bool move = order > 0 || (order < 0 && (!same_source || updates[i].restart));
-        bool complete =
-            updates[i].backfill_complete || (row->backfill_complete && !updates[i].restart);
-
-        if (!move && row->has_backfill_complete && row->backfill_complete == complete) {
-            continue;
-        }
-        if (move) {
-            row->position = *position;
-        }
-        row->has_backfill_complete = true;
-        row->backfill_complete = complete;
-        row->has_updated_at = true;
-        row->updated_at_us = now_us;
-        *changed = true;
+        ERR_TRY(apply_one(w, &updates[i], at, changed, e));
+    }
+    if (*changed && at != NULL) {
+        ERR_TRY(watermark_places_put(&w->places, at, e));
+        watermark_places_prune(&w->places, some_row_stands, w);
     }
     return ERR_OK;
 }
@@ -359,17 +399,16 @@ static enum commit_verdict check_base(void *ctx, const struct iceberg_metadata *
 }
 
 /* One snapshot with the rows as they are now. */
-static enum err_code commit_rows(struct watermarks *w, const struct binlog_position *position,
-                                 const char *gtids, const char *source, struct base_check *check,
-                                 struct err *e)
+static enum err_code commit_rows(struct watermarks *w, struct base_check *check, struct err *e)
 {
     struct iceberg_data_file *file = NULL;
     struct catalog_commit_result result = {0};
-    char *text = print_property(position, gtids, source);
+    bool placed = w->places.count > 0;
+    char *text = placed ? watermark_places_print(&w->places) : NULL;
     const struct iceberg_property property = {w->property, text};
     const struct iceberg_property summary = {"calve.connection", w->connection};
 
-    if (text == NULL) {
+    if (placed && text == NULL) {
         return err_nomem(e);
     }
     enum err_code rc =
@@ -387,7 +426,7 @@ static enum err_code commit_rows(struct watermarks *w, const struct binlog_posit
                                         .summary = &summary,
                                         .summary_count = 1,
                                         .properties = &property,
-                                        .property_count = 1,
+                                        .property_count = placed ? 1 : 0,
                                         .retention = w->options.retention,
                                     },
                                 .check = check_base,
@@ -399,10 +438,6 @@ static enum err_code commit_rows(struct watermarks *w, const struct binlog_posit
     }
     if (rc == ERR_OK) {
         w->snapshot_id = result.snapshot_id;
-        w->position = *position;
-        (void)snprintf(w->source, sizeof w->source, "%s", source);
-        free(w->gtids);
-        w->gtids = gtids == NULL ? NULL : str_dup(gtids);
     } else if (file != NULL && check->moved) {
         /* Refused before anything was tried, so no snapshot can name the file. */
         (void)!store_remove(w->options.store, file->path, NULL);
@@ -412,9 +447,9 @@ static enum err_code commit_rows(struct watermarks *w, const struct binlog_posit
     return rc;
 }
 
-enum err_code watermarks_commit(struct watermarks *w, const struct watermark_update *updates,
-                                uint32_t update_count, const struct binlog_position *position,
-                                const char *gtids, const char *source, struct err *e)
+/* As watermarks_commit; without a place only what is to be forgotten changes. */
+static enum err_code commit_updates(struct watermarks *w, const struct watermark_update *updates,
+                                    uint32_t count, const struct log_place *at, struct err *e)
 {
     for (;;) {
         bool changed;
@@ -422,26 +457,33 @@ enum err_code watermarks_commit(struct watermarks *w, const struct watermark_upd
         if (!w->loaded || w->snapshot_id == NO_TABLE) {
             ERR_TRY(watermarks_load(w, true, e));
         }
-        /* From here on the rows are ahead of the table until the commit is through. */
+        /* From here on rows and places are ahead of the table until the commit is through. */
         w->loaded = false;
-        ERR_TRY(apply(w, updates, update_count, position, source, &changed, e));
+        ERR_TRY(apply(w, updates, count, at, &changed, e));
         if (!changed) {
             w->loaded = true;
             return ERR_OK;
         }
         struct base_check check = {.snapshot_id = w->snapshot_id};
-        enum err_code rc = commit_rows(w, position, gtids, source, &check, e);
+        enum err_code rc = commit_rows(w, &check, e);
 
         w->loaded = rc == ERR_OK;
-        if (rc == ERR_OK) {
-            return ERR_OK;
-        }
-        if (!check.moved) {
-            err_wrap(e, "moving the watermarks to %s:%llu", position->file,
-                     (unsigned long long)position->offset);
+        if (rc == ERR_OK || !check.moved) {
             return rc;
         }
     }
+}
+
+enum err_code watermarks_commit(struct watermarks *w, const struct watermark_update *updates,
+                                uint32_t update_count, const struct log_place *at, struct err *e)
+{
+    enum err_code rc = commit_updates(w, updates, update_count, at, e);
+
+    if (rc != ERR_OK) {
+        err_wrap(e, "moving the watermarks to %s:%llu", at->position.file,
+                 (unsigned long long)at->position.offset);
+    }
+    return rc;
 }
 
 enum err_code watermarks_put_notes(struct watermarks *w, const char *const texts[WATERMARK_NOTES],
@@ -488,17 +530,10 @@ enum err_code watermarks_forget(struct watermarks *w, const char *schema, const 
                                 struct err *e)
 {
     const struct watermark_update update = {.schema = schema, .table = table, .forget = true};
-    /* The property stays as it is; the commit writes it anew, from copies. */
-    struct binlog_position position = w->position;
-    char source[sizeof w->source];
-    char *gtids = w->gtids == NULL ? NULL : str_dup(w->gtids);
+    enum err_code rc = commit_updates(w, &update, 1, NULL, e);
 
-    if (w->gtids != NULL && gtids == NULL) {
-        return err_nomem(e);
+    if (rc != ERR_OK) {
+        err_wrap(e, "taking the watermark of %s.%s away", schema, table);
     }
-    memcpy(source, w->source, sizeof source);
-    enum err_code rc = watermarks_commit(w, &update, 1, &position, gtids, source, e);
-
-    free(gtids);
     return rc;
 }

@@ -11,7 +11,7 @@
 #define CALVE_PIPELINE_WATERMARKS_H
 
 #include "catalog/catalog.h"
-#include "mysql/position.h"
+#include "pipeline/log_place.h"
 
 struct watermark {
     char *connection_name;
@@ -56,12 +56,21 @@ uint32_t watermarks_count(const struct watermarks *w);
 const struct watermark *watermarks_at(const struct watermarks *w, uint32_t i);
 
 /*
- * The GTID set that belongs to a position which our last watermark commit wrote, from the property
- * calve.watermark.<connection>.<server_id>; NULL when it was another position or source. Lives
- * until the next load.
+ * Whose place a row's position is and the GTID set there, from the property
+ * calve.watermark.<connection>.<server_id>; false when that is not known. Texts live until the next
+ * load or commit.
  */
-const char *watermarks_gtids(const struct watermarks *w, const struct binlog_position *position,
-                             const char *source);
+bool watermarks_place(const struct watermarks *w, const struct binlog_position *position,
+                      struct log_place *out);
+
+/*
+ * Whether a row is later than the checkpoint of its table. The table had no rows between the two,
+ * so where that cannot be told the checkpoint is right as well, only longer ago. Errors:
+ * ERR_CORRUPT a GTID set that cannot be read.
+ */
+MUST_USE enum err_code watermarks_is_later(const struct watermarks *w, const struct watermark *row,
+                                           const struct log_place *checkpoint, bool *out,
+                                           struct err *e);
 
 /*
  * What a connection remembers of its source beside the tables' checkpoints, each a text that is a
@@ -87,15 +96,13 @@ struct watermark_update {
 };
 
 /*
- * Moves the rows named to `position` in one commit; a row that is further already (and whose table
- * was last moved on the same source) stays. A conflict with another process is merged and tried
- * again.
+ * Moves the rows named to the place in one commit; a row that is further already stays: by position
+ * on one server, by GTID between two. A conflict with another process is merged and tried again.
  */
 MUST_USE enum err_code watermarks_commit(struct watermarks *w,
                                          const struct watermark_update *updates,
-                                         uint32_t update_count,
-                                         const struct binlog_position *position, const char *gtids,
-                                         const char *source, struct err *e);
+                                         uint32_t update_count, const struct log_place *at,
+                                         struct err *e);
 
 /*
  * Takes position and completeness from a row: its Iceberg table was dropped, and what it says is of

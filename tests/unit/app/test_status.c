@@ -44,7 +44,8 @@ static void create_gone(struct app_lake *l, const char *name, unsigned pos)
 static void mark(struct app_lake *l, int64_t server_id, const struct watermark_update *updates,
                  uint32_t count, uint64_t pos)
 {
-    const struct binlog_position position = {"binlog.000002", pos};
+    const struct log_place at = {
+        .source = "s", .position = {"binlog.000002", pos}, .gtids = UUID_A ":1-99"};
     struct watermarks *w;
     struct err e = {0};
     char location[160];
@@ -61,7 +62,7 @@ static void mark(struct app_lake *l, int64_t server_id, const struct watermark_u
 
     assert_ok(watermarks_new(&options, &w, &e), &e);
     assert_ok(watermarks_load(w, true, &e), &e);
-    assert_ok(watermarks_commit(w, updates, count, &position, UUID_A ":1-99", "s", &e), &e);
+    assert_ok(watermarks_commit(w, updates, count, &at, &e), &e);
     watermarks_free(w);
 }
 
@@ -134,7 +135,7 @@ TEST(test_status__tells_where_each_table_stands)
         {"copied", "copied", true, 100, UUID_A ":1-100"},
         {"ended", "gone", false, 300, UUID_A ":1-300"},
         {"followed", "following", true, 300, UUID_A ":1-300"},
-        {"gone", "dropped", true, 100, "null"},
+        {"gone", "dropped", true, 100, UUID_A ":1-99"},
         {"moved", "following", true, 100, UUID_A ":1-99"},
         {"uncopied", "following", false, 300, UUID_A ":1-300"},
     };
