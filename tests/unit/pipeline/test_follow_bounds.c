@@ -35,6 +35,7 @@ static void open_fixture(struct fixture *x)
     struct follow_options options = {.run = &x->run,
                                      .tables = x->tables,
                                      .table_count = 1,
+                                     .source = "server",
                                      .start_gtids = x->none,
                                      .start = {.file = "binlog.000001", .offset = 4}};
 
