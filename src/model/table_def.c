@@ -137,8 +137,8 @@ static bool column_differs(const struct column_def *a, const struct column_def *
 {
     if (a->type != b->type || a->is_unsigned != b->is_unsigned || a->length != b->length ||
         a->precision != b->precision || a->scale != b->scale || a->fsp != b->fsp ||
-        a->label_count != b->label_count || text_differs(a->name, b->name) ||
-        text_differs(a->charset, b->charset)) {
+        a->label_count != b->label_count || a->row_end != b->row_end ||
+        text_differs(a->name, b->name) || text_differs(a->charset, b->charset)) {
         return true;
     }
     for (uint32_t i = 0; i < a->label_count; i++) {
@@ -159,6 +159,11 @@ bool table_def_differ(const struct table_def *was, const struct table_def *is, c
 {
     if (was->column_count != is->column_count) {
         (void)snprintf(why, why_bytes, "%u columns, were %u", is->column_count, was->column_count);
+        return true;
+    }
+    if (was->versioned != is->versioned) {
+        (void)snprintf(why, why_bytes, "it is %sa system-versioned table, was %s",
+                       is->versioned ? "" : "not ", was->versioned ? "one" : "none");
         return true;
     }
     for (uint32_t i = 0; i < is->column_count; i++) {

@@ -53,6 +53,7 @@ struct column_def {
     bool is_unsigned;
     bool nullable;
     bool generated;    /* virtual or stored */
+    bool row_end;      /* MariaDB's system versioning: when the row ended */
     uint32_t length;   /* BINARY, VARBINARY: bytes; BIT: bits; CHAR, VARCHAR: characters; else 0 */
     uint8_t precision; /* DECIMAL */
     uint8_t scale;     /* DECIMAL */
@@ -75,6 +76,11 @@ struct table_def {
     /* The source leaves generated columns out of (some of) its log, so payloads do not have them.
      */
     bool generated_unlogged;
+    /*
+     * MariaDB's system versioning: the log has rows of the past, too. Where no column is row_end,
+     * two hidden ones, of row start and end, are behind the others in the log.
+     */
+    bool versioned;
 };
 
 const char *column_type_name(enum column_type type);

@@ -183,7 +183,7 @@ static enum err_code check_present(struct row_reader *r, const uint8_t *before,
 {
     r->before_present = NULL;
     r->after_present = NULL;
-    for (uint32_t i = 0; i < r->plan->def->column_count; i++) {
+    for (uint32_t i = 0; i < r->plan->column_count; i++) {
         const struct column_def *column = &r->plan->def->columns[i];
 
         if (!is_known(r, column, bit_at(before, i), bit_at(after, i)) &&
@@ -198,7 +198,7 @@ static enum err_code check_present(struct row_reader *r, const uint8_t *before,
 
 static enum err_code read_columns(struct row_reader *r, struct err *e)
 {
-    uint32_t count = r->plan->def->column_count;
+    uint32_t count = r->plan->column_count;
     uint64_t width = bytes_lenenc(&r->in);
     size_t bitmap_bytes = (count + 7u) / 8;
 
@@ -207,7 +207,8 @@ static enum err_code read_columns(struct row_reader *r, struct err *e)
                        "rows event: it does not have the %u columns of its table map", count);
     }
     const uint8_t *before = bytes_take(&r->in, bitmap_bytes);
-    const uint8_t *after = r->change == ROW_UPDATE ? bytes_take(&r->in, bitmap_bytes) : before;
+    const uint8_t *after =
+        r->event_change == ROW_UPDATE ? bytes_take(&r->in, bitmap_bytes) : before;
 
     if (before == NULL || after == NULL) {
         return err_set(e, ERR_CORRUPT, "rows event: it ends within its header");
@@ -223,6 +224,8 @@ static enum err_code start(struct row_reader *r, uint8_t event_type, struct err 
 
     ERR_TRY(read_head(event_type, &r->in, &head, e));
     r->change = head.change;
+    r->event_change = head.change;
+    r->past = false;
     r->json_diffs = event_type == BINLOG_EVENT_PARTIAL_UPDATE_ROWS;
     r->stmt_end = (head.flags & FLAG_STMT_END) != 0;
     r->column_count = 0;
@@ -231,7 +234,7 @@ static enum err_code start(struct row_reader *r, uint8_t event_type, struct err 
         return ERR_OK;
     }
     ERR_TRY(read_columns(r, e));
-    r->column_count = r->plan->def->column_count;
+    r->column_count = r->plan->column_count;
     return ERR_OK;
 }
 
@@ -463,7 +466,7 @@ static enum err_code read_update(struct row_reader *r, bool want_before, struct 
 static enum err_code read_row(struct row_reader *r, bool want_before, struct err *e)
 {
     buf_reset(&r->scratch);
-    switch (r->change) {
+    switch (r->event_change) {
     case ROW_INSERT:
         return read_inserted(r, e);
     case ROW_DELETE:
@@ -474,11 +477,62 @@ static enum err_code read_row(struct row_reader *r, bool want_before, struct err
     return ERR_OK;
 }
 
+/* Whether the row of an image is current: its end is the last moment that a TIMESTAMP can have, of
+ * 31 bits or, from MariaDB 11.5 on, of 32. */
+static enum err_code see_row_end(struct row_reader *r, const struct value *values, bool *is_current,
+                                 struct err *e)
+{
+    const struct value *end = &values[r->plan->row_end];
+    const struct civil *c = &end->u.civil;
+
+    if (end->kind != VALUE_TIMESTAMP) {
+        (void)err_set(e, ERR_UNSUPPORTED,
+                      "it is not in the log, so that rows of the past cannot be told from others: "
+                      "set binlog_row_image=FULL");
+        return fail_column(r, &r->plan->ops[r->plan->row_end], e);
+    }
+    bool last = (c->year == 2038 && c->month == 1 && c->day == 19 && c->hour == 3 &&
+                 c->minute == 14 && c->second == 7) ||
+                (c->year == 2106 && c->month == 2 && c->day == 7 && c->hour == 6 &&
+                 c->minute == 28 && c->second == 15);
+
+    *is_current = last && c->micros == 999999;
+    return ERR_OK;
+}
+
+/* What a row of a system-versioned table's log is for those who know current rows only. */
+static enum err_code see_versions(struct row_reader *r, struct err *e)
+{
+    bool had = false;
+    bool has = false;
+
+    if (r->event_change != ROW_INSERT) {
+        ERR_TRY(see_row_end(r, r->before, &had, e));
+    }
+    if (r->event_change != ROW_DELETE) {
+        ERR_TRY(see_row_end(r, r->after, &has, e));
+    }
+    r->past = !had && !has;
+    if (r->event_change == ROW_UPDATE && had && !has) {
+        r->change = ROW_DELETE;
+    } else if (r->event_change == ROW_UPDATE && has && !had) {
+        bytes_fail(&r->in);
+        return err_set(e, ERR_UNSUPPORTED, "%s.%s: an UPDATE makes a row of the past current",
+                       r->plan->def->schema, r->plan->def->name);
+    }
+    return ERR_OK;
+}
+
 enum err_code row_reader_next(struct row_reader *r, bool want_before, struct err *e)
 {
     size_t left = bytes_left(&r->in);
 
-    ERR_TRY(read_row(r, want_before, e));
+    r->change = r->event_change;
+    r->past = false;
+    ERR_TRY(read_row(r, want_before || r->plan->versioned, e));
+    if (r->plan->versioned) {
+        ERR_TRY(see_versions(r, e));
+    }
     /* An image without columns has no bytes, and there would be rows without end. */
     return bytes_left(&r->in) < left ? ERR_OK : fail_row(r, e);
 }

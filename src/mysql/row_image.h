@@ -35,13 +35,15 @@ enum row_change { ROW_INSERT, ROW_UPDATE, ROW_DELETE };
 struct row_reader {
     const struct row_plan *plan;
     struct bytes_reader in;
-    enum row_change change;
+    enum row_change change; /* of the last row; in front of the first that of the event */
+    bool past; /* the last row is none that the table has or had as current; see row_reader_next */
     bool stmt_end;
     struct buf scratch;   /* text made for the current row; kept between events */
     struct value *before; /* column_count values; UPDATE and DELETE; see row_reader_has_before */
     struct value *after;  /* column_count values; INSERT and UPDATE */
     uint32_t column_count;
     uint32_t capacity;
+    enum row_change event_change;
     /*
      * For the caller to set: generated columns do not matter to it. Images may then lack them, and
      * their values mean nothing. MariaDB logs them, stored ones too, for inserts only.
@@ -90,6 +92,10 @@ static inline bool row_reader_has_before(const struct row_reader *r, uint32_t co
 /*
  * Decodes the next row into before and after. want_before = false skips the before image of an
  * UPDATE (before[] is then unset).
+ *
+ * A system-versioned table's log has what MariaDB does to keep rows of the past: it changes the end
+ * of a row that goes (an UPDATE there, a DELETE here), and writes and removes rows of the past,
+ * which are `past` here and no change of what the table has now.
  *
  * Errors: ERR_CORRUPT naming the column; ERR_UNSUPPORTED: a JSON document is there as diffs to one
  * that is not.

@@ -541,20 +541,77 @@ static enum err_code plan_columns(struct row_plan *plan, const struct table_map 
     return rc;
 }
 
+/* Behind the others in the log of a system-versioned table that declares none of them. */
+static const struct column_def hidden_columns[] = {
+    {.name = "row_start", .type = COLUMN_TYPE_TIMESTAMP, .generated = true, .fsp = 6},
+    {.name = "row_end",
+     .type = COLUMN_TYPE_TIMESTAMP,
+     .generated = true,
+     .fsp = 6,
+     .row_end = true},
+};
+
+#define HIDDEN_COLUMNS (sizeof hidden_columns / sizeof hidden_columns[0])
+
+static bool has_row_end(const struct table_def *def)
+{
+    for (uint32_t i = 0; i < def->column_count; i++) {
+        if (def->columns[i].row_end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The plan's definition, with room for hidden columns behind its own. */
+static enum err_code copy_def(struct row_plan *plan, const struct table_def *def, struct err *e)
+{
+    struct column_def *columns =
+        arena_alloc(&plan->arena, def->column_count + HIDDEN_COLUMNS, sizeof *columns);
+
+    plan->def = table_def_copy(def, &plan->arena);
+    plan->ops = arena_alloc(&plan->arena, plan->column_count, sizeof *plan->ops);
+    if (columns == NULL || plan->def == NULL || plan->ops == NULL) {
+        return arena_fail(&plan->arena, e, "row plan");
+    }
+    memcpy(columns, plan->def->columns, def->column_count * sizeof *columns);
+    memcpy(columns + def->column_count, hidden_columns, sizeof hidden_columns);
+    plan->def->columns = columns;
+    return ERR_OK;
+}
+
+static enum err_code find_row_end(struct row_plan *plan, struct err *e)
+{
+    const struct table_def *def = plan->def;
+
+    plan->versioned = def->versioned;
+    for (uint32_t i = 0; def->versioned && i < plan->column_count; i++) {
+        if (def->columns[i].row_end) {
+            plan->row_end = i;
+        }
+    }
+    return !def->versioned || def->columns[plan->row_end].type == COLUMN_TYPE_TIMESTAMP
+               ? ERR_OK
+               : err_set(e, ERR_UNSUPPORTED,
+                         "%s.%s has system versioning by transaction, which rows events do not "
+                         "follow",
+                         def->schema, def->name);
+}
+
 static enum err_code fill(struct row_plan *plan, const struct table_map *map,
                           const struct table_def *def, struct err *e)
 {
-    if (map->column_count != def->column_count || map->column_count == 0) {
+    uint32_t hidden = def->versioned && !has_row_end(def) ? HIDDEN_COLUMNS : 0;
+
+    plan->column_count = def->column_count + hidden;
+    if (map->column_count != plan->column_count || map->column_count == 0) {
         return err_set(e, ERR_CONFLICT,
                        "%s.%s has %u columns in the binlog and %u in the table definition",
-                       def->schema, def->name, map->column_count, def->column_count);
+                       def->schema, def->name, map->column_count, plan->column_count);
     }
-    plan->def = table_def_copy(def, &plan->arena);
-    plan->ops = arena_alloc(&plan->arena, def->column_count, sizeof *plan->ops);
-    if (plan->def == NULL || plan->ops == NULL) {
-        return arena_fail(&plan->arena, e, "row plan");
-    }
-    return plan_columns(plan, map, e);
+    ERR_TRY(copy_def(plan, def, e));
+    ERR_TRY(plan_columns(plan, map, e));
+    return find_row_end(plan, e);
 }
 
 enum err_code row_plan_new(const struct table_map *map, const struct table_def *def,

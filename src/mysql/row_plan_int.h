@@ -40,10 +40,13 @@ struct row_op {
 };
 
 struct row_plan {
-    struct arena arena; /* all that follows */
-    struct table_def *def;
-    struct row_op *ops;  /* def->column_count of them */
-    uint32_t json_count; /* of them that are JSON */
+    struct arena arena;    /* all that follows */
+    struct table_def *def; /* its columns go on behind column_count with those that are hidden */
+    struct row_op *ops;    /* column_count of them */
+    uint32_t column_count; /* of the log: hidden ones, too */
+    uint32_t json_count;   /* of them that are JSON */
+    bool versioned;
+    uint32_t row_end; /* of a versioned table: the column that tells when a row ended */
 };
 
 /*

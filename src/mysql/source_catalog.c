@@ -256,6 +256,7 @@ static enum err_code fill_column(struct column_def *column, const struct span *f
     }
     column->nullable = span_ieq_str(fields[FIELD_NULLABLE], "YES");
     column->generated = fields[FIELD_GENERATION].len > 0;
+    column->row_end = span_eq_str(fields[FIELD_GENERATION], "ROW END");
     column->length = length_of(column->type, fields);
     if (column->type == COLUMN_TYPE_DECIMAL) {
         column->precision = small_number_of(fields[FIELD_PRECISION]);
@@ -340,6 +341,10 @@ static enum err_code add_key_part(void *ctx, const struct mysql_row *row, struct
     if (i == def->column_count || def->key_count == def->column_count) {
         return err_set_retryable(e, ERR_SOURCE, "the table was altered while it was being read");
     }
+    /* MariaDB adds it, so that rows of the past have keys of their own. */
+    if (def->columns[i].row_end) {
+        return ERR_OK;
+    }
     def->key[def->key_count++] = i;
     return ERR_OK;
 }
@@ -409,7 +414,8 @@ static enum err_code load_facts(struct mysql_conn *c, const char *schema, struct
         return err_set(e, ERR_NOT_FOUND,
                        "there is no such table, or the account has no SELECT on it");
     }
-    if (!str_ieq(facts.type, "BASE TABLE") && !str_ieq(facts.type, "SYSTEM VERSIONED")) {
+    l->def->versioned = str_ieq(facts.type, "SYSTEM VERSIONED");
+    if (!str_ieq(facts.type, "BASE TABLE") && !l->def->versioned) {
         return err_set(e, ERR_NOT_FOUND, "it is no table but a %s", facts.type);
     }
     return ERR_OK;

@@ -14,6 +14,7 @@ static json_t *column_to_json(struct json_fields_out *p, const struct column_def
     json_fields_set_uint(p, o, "unsigned", c->is_unsigned);
     json_fields_set_uint(p, o, "nullable", c->nullable);
     json_fields_set_uint(p, o, "generated", c->generated);
+    json_fields_set_uint(p, o, "row-end", c->row_end);
     json_fields_set_uint(p, o, "length", c->length);
     json_fields_set_uint(p, o, "precision", c->precision);
     json_fields_set_uint(p, o, "scale", c->scale);
@@ -42,6 +43,7 @@ json_t *def_to_json(struct json_fields_out *p, const struct table_def *def)
     json_fields_set_text(p, o, "charset", def->charset);
     json_fields_set_text(p, o, "engine", def->engine);
     json_fields_set_uint(p, o, "generated-unlogged", def->generated_unlogged);
+    json_fields_set_uint(p, o, "versioned", def->versioned);
     for (uint32_t i = 0; i < def->column_count; i++) {
         p->failed |= json_array_append_new(columns, column_to_json(p, &def->columns[i])) != 0;
     }
@@ -86,6 +88,7 @@ static void read_column(struct json_fields_in *p, const json_t *o, struct column
     out->is_unsigned = json_fields_uint(p, o, "unsigned", 1) != 0;
     out->nullable = json_fields_uint(p, o, "nullable", 1) != 0;
     out->generated = json_fields_uint(p, o, "generated", 1) != 0;
+    out->row_end = json_fields_uint(p, o, "row-end", 1) != 0;
     out->length = (uint32_t)json_fields_uint(p, o, "length", UINT32_MAX);
     out->precision = (uint8_t)json_fields_uint(p, o, "precision", PRECISION_MAX);
     out->scale = (uint8_t)json_fields_uint(p, o, "scale", PRECISION_MAX);
@@ -113,6 +116,7 @@ struct table_def *def_from_json(struct json_fields_in *p, const json_t *o)
     def->charset = json_fields_take_text(p, json_fields_peek_text(p, o, "charset"));
     def->engine = json_fields_take_text(p, json_fields_peek_text(p, o, "engine"));
     def->generated_unlogged = json_fields_uint(p, o, "generated-unlogged", 1) != 0;
+    def->versioned = json_fields_uint(p, o, "versioned", 1) != 0;
     def->column_count = (uint32_t)json_array_size(columns);
     def->key_count = (uint32_t)json_array_size(key);
     def->columns = json_fields_array(p, def->column_count, sizeof *def->columns);

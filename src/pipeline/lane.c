@@ -281,12 +281,15 @@ static enum err_code decode_event(struct decoder *d, const struct slab *s,
     d->reader.generated_optional = entry->plan->def->generated_unlogged;
     ERR_TRY(row_reader_start(&d->reader, entry->plan->rows, entry->event_type, body, &d->err));
     while (row_reader_more(&d->reader)) {
+        ERR_TRY(row_reader_next(&d->reader, false, &d->err));
+        if (d->reader.past) {
+            continue;
+        }
         struct open_batch *open = batch_for_day(d, t, day);
 
         if (open == NULL) {
             return d->err.code;
         }
-        ERR_TRY(row_reader_next(&d->reader, false, &d->err));
         size_t before = payload_bytes(open->batch);
 
         put_row(d, s, entry, open->batch);

@@ -125,6 +125,10 @@ static void change_scale(struct column_def *c)
 {
     c->scale++;
 }
+static void change_row_end(struct column_def *c)
+{
+    c->row_end = !c->row_end;
+}
 static void change_fsp(struct column_def *c)
 {
     c->fsp++;
@@ -152,7 +156,7 @@ TEST(test_table_def__sees_what_decoding_depends_on)
     } cases[] = {
         {rename_column, 0},    {change_type, 0},  {change_sign, 0},  {change_length, 4},
         {change_precision, 1}, {change_scale, 1}, {change_fsp, 3},   {change_charset, 4},
-        {change_charset, 0},   {drop_label, 2},   {change_label, 2},
+        {change_charset, 0},   {drop_label, 2},   {change_label, 2}, {change_row_end, 3},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -176,6 +180,13 @@ TEST(test_table_def__says_where_definitions_differ)
     struct column_def changed[5];
     struct table_def is = def;
     char why[200];
+
+    is.versioned = true;
+    assert_true(table_def_differ(&def, &is, why, sizeof why));
+    assert_string_equal(why, "it is a system-versioned table, was none");
+    assert_true(table_def_differ(&is, &def, why, sizeof why));
+    assert_string_equal(why, "it is not a system-versioned table, was one");
+    is.versioned = false;
 
     memcpy(changed, columns, sizeof changed);
     is.columns = changed;

@@ -176,6 +176,148 @@ TEST(test_row_partial__refuses_diffs_without_their_document)
     CHECK(cases);
 }
 
+/* ---- system versioning ---- */
+
+static struct column_def plain_columns[] = {
+    {.name = "id", .type = COLUMN_TYPE_INT},
+    {.name = "v", .type = COLUMN_TYPE_VARCHAR, .charset = "latin1", .nullable = true},
+};
+static const struct table_def hidden_def = {
+    .schema = "shop", .name = "t", .columns = plain_columns, .column_count = 2, .versioned = true};
+static struct column_def declared_columns[] = {
+    {.name = "id", .type = COLUMN_TYPE_INT},
+    {.name = "v", .type = COLUMN_TYPE_VARCHAR, .charset = "latin1", .nullable = true},
+    {.name = "a", .type = COLUMN_TYPE_TIMESTAMP, .fsp = 6, .generated = true},
+    {.name = "z", .type = COLUMN_TYPE_TIMESTAMP, .fsp = 6, .generated = true, .row_end = true},
+};
+static const struct table_def declared_def = {.schema = "shop",
+                                              .name = "t",
+                                              .columns = declared_columns,
+                                              .column_count = 4,
+                                              .versioned = true};
+
+/* Moments as MariaDB 10.11 and 11.8 logged them. */
+#define BEGAN   "6b07793004689b"
+#define ENDED   "6b07793004819c"
+#define LAST_31 "7fffffff0f423f"
+#define LAST_32 "ffffffff0f423f"
+
+struct version_case {
+    uint8_t type;
+    const char *row;
+    enum row_change change;
+    bool past;
+    const char *says; /* of an error */
+};
+
+static void check_versions(const struct table_def *d, const struct version_case *c)
+{
+    bool two = c->type == BINLOG_EVENT_UPDATE_ROWS_V1;
+    struct buf map = {0};
+    struct buf rows = {0};
+    struct row_plan *plan;
+    struct row_reader r;
+    struct err e = {0};
+    char shown[100];
+
+    put_map(&map, "030f1111", "0a00 06 06", "02", "");
+    assert_ok(make_plan(buf_span(&map), d, &plan, &e), &e);
+    assert_u64_eq(row_plan_def(plan)->column_count, d->column_count);
+    put_hex(&rows, two ? "690000000000 0100 04 0f 0f" : "690000000000 0100 04 0f");
+    put_hex(&rows, c->row);
+    row_reader_init(&r);
+    for (int want_before = 0; want_before < 2; want_before++) {
+        assert_ok(row_reader_start(&r, plan, c->type, buf_span(&rows), &e), &e);
+        enum err_code rc = row_reader_next(&r, want_before == 1, &e);
+
+        assert_false(row_reader_more(&r));
+        if (c->says != NULL) {
+            assert_err(rc, ERR_UNSUPPORTED, &e);
+            assert_non_null(strstr(e.msg, c->says));
+            continue;
+        }
+        assert_ok(rc, &e);
+        assert_int_equal(r.past, c->past);
+        if (!c->past) {
+            assert_int_equal(r.change, c->change);
+            const struct value *v = c->change == ROW_DELETE ? r.before : r.after;
+
+            assert_string_equal(show_value(&v[1], shown, sizeof shown), "text c");
+        }
+    }
+    row_reader_deinit(&r);
+    row_plan_free(plan);
+    buf_deinit(&rows);
+    buf_deinit(&map);
+}
+
+TEST(test_row_partial__knows_the_current_rows_of_versioned_tables)
+{
+    static const struct version_case cases[] = {
+        {BINLOG_EVENT_WRITE_ROWS_V1, "f0 01000000 0163" BEGAN LAST_31, ROW_INSERT, false, NULL},
+        {BINLOG_EVENT_WRITE_ROWS_V1, "f0 01000000 0163" BEGAN LAST_32, ROW_INSERT, false, NULL},
+        {BINLOG_EVENT_WRITE_ROWS_V1, "f0 01000000 0163" BEGAN ENDED, ROW_INSERT, true, NULL},
+        {BINLOG_EVENT_UPDATE_ROWS_V1,
+         "f0 01000000 0161" BEGAN LAST_31 "f0 01000000 0163" ENDED LAST_31, ROW_UPDATE, false,
+         NULL},
+        {BINLOG_EVENT_UPDATE_ROWS_V1,
+         "f0 01000000 0163" BEGAN LAST_32 "f0 01000000 0163" BEGAN ENDED, ROW_DELETE, false, NULL},
+        {BINLOG_EVENT_UPDATE_ROWS_V1, "f0 01000000 0163" BEGAN ENDED "f0 01000000 0164" BEGAN ENDED,
+         ROW_UPDATE, true, NULL},
+        {BINLOG_EVENT_UPDATE_ROWS_V1,
+         "f0 01000000 0163" BEGAN ENDED "f0 01000000 0163" BEGAN LAST_32, ROW_UPDATE, false,
+         "makes a row of the past current"},
+        {BINLOG_EVENT_DELETE_ROWS_V1, "f0 01000000 0163" BEGAN LAST_31, ROW_DELETE, false, NULL},
+        {BINLOG_EVENT_DELETE_ROWS_V1, "f0 01000000 0163" BEGAN ENDED, ROW_DELETE, true, NULL},
+        {BINLOG_EVENT_WRITE_ROWS_V1, "f8 01000000 0163" BEGAN, ROW_INSERT, false,
+         "binlog_row_image=FULL"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        check_versions(&hidden_def, &cases[i]);
+        check_versions(&declared_def, &cases[i]);
+    }
+}
+
+TEST(test_row_partial__wants_the_hidden_columns_of_versioned_tables)
+{
+    static struct column_def by_transaction[] = {
+        {.name = "id", .type = COLUMN_TYPE_INT},
+        {.name = "z", .type = COLUMN_TYPE_BIGINT, .is_unsigned = true, .row_end = true},
+    };
+    const struct table_def transactions = {.schema = "shop",
+                                           .name = "t",
+                                           .columns = by_transaction,
+                                           .column_count = 2,
+                                           .versioned = true};
+    const struct {
+        const char *types;
+        const char *metas;
+        const struct table_def *def;
+        enum err_code want;
+        const char *says;
+    } cases[] = {
+        {"030f", "0a00", &hidden_def, ERR_CONFLICT, "2 columns in the binlog and 4"},
+        {"030f110303", "0a00 06", &hidden_def, ERR_CONFLICT, "5 columns in the binlog and 4"},
+        {"030f1103", "0a00 06", &hidden_def, ERR_CONFLICT, "'row_end'"},
+        {"030f1111", "0a00 06 03", &hidden_def, ERR_CONFLICT, "3 fraction digits"},
+        {"0308", "", &transactions, ERR_UNSUPPORTED, "versioning by transaction"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buf map = {0};
+        struct row_plan *plan;
+        struct err e = {0};
+
+        put_map(&map, cases[i].types, cases[i].metas, "02", "");
+        assert_err(make_plan(buf_span(&map), cases[i].def, &plan, &e), cases[i].want, &e);
+        if (strstr(e.msg, cases[i].says) == NULL) {
+            fail_msg("'%s' is not in: %s", cases[i].says, e.msg);
+        }
+        buf_deinit(&map);
+    }
+}
+
 TEST(test_row_partial__survives_failing_allocations)
 {
     struct row_plan *plan = make();
@@ -206,4 +348,6 @@ TEST(test_row_partial__survives_failing_allocations)
 TEST_MAIN(test_case(test_row_partial__fills_updates_up),
           test_case(test_row_partial__applies_diffs_of_json),
           test_case(test_row_partial__refuses_diffs_without_their_document),
+          test_case(test_row_partial__knows_the_current_rows_of_versioned_tables),
+          test_case(test_row_partial__wants_the_hidden_columns_of_versioned_tables),
           test_case(test_row_partial__survives_failing_allocations))

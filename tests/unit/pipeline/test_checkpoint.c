@@ -19,7 +19,8 @@ static struct table_def *every_type(struct arena *a)
                               .name = "\xf0\x9f\x98\x80",
                               .key_count = 2,
                               .charset = "latin1",
-                              .engine = "InnoDB"};
+                              .engine = "InnoDB",
+                              .versioned = true};
     def->column_count = TYPES;
     def->columns = arena_alloc(a, TYPES, sizeof *def->columns);
     def->key = arena_alloc(a, 2, sizeof *def->key);
@@ -35,6 +36,7 @@ static struct table_def *every_type(struct arena *a)
         c->is_unsigned = i % 2 == 0;
         c->nullable = i % 3 == 0;
         c->generated = i % 5 == 0;
+        c->row_end = i == 13;
         c->length = i % 4 == 0 ? UINT32_MAX : i;
         c->precision = (uint8_t)(i % 66);
         c->scale = (uint8_t)(i % 31);
