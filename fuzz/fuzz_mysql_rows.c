@@ -60,8 +60,10 @@ static void define_number(const struct table_map_column *c, unsigned seed, struc
     }
 }
 
-static void define_time(const struct table_map_column *c, struct column_def *d)
+static void define_time(const struct table_map_column *c, unsigned seed, struct column_def *d)
 {
+    bool old = c->type == WIRE_TIME || c->type == WIRE_DATETIME || c->type == WIRE_TIMESTAMP;
+
     switch (c->type) {
     case WIRE_TIME:
     case WIRE_TIME2:
@@ -79,7 +81,7 @@ static void define_time(const struct table_map_column *c, struct column_def *d)
         d->type = COLUMN_TYPE_DATE;
         break;
     }
-    d->fsp = (uint8_t)c->meta;
+    d->fsp = (uint8_t)(old ? seed / 4 % 7 : c->meta);
 }
 
 static void define_string(const struct table_map_column *c, unsigned seed, struct column_def *d)
@@ -144,7 +146,7 @@ static void define(const struct table_map_column *c, unsigned seed, struct colum
     case WIRE_DATETIME2:
     case WIRE_TIMESTAMP:
     case WIRE_TIMESTAMP2:
-        define_time(c, d);
+        define_time(c, seed, d);
         break;
     default:
         define_number(c, seed, d);
@@ -213,8 +215,12 @@ static uint64_t digest(const struct row_plan *plan, uint8_t type, struct span bo
 static void run(const struct table_map *map, unsigned seed, uint8_t type, struct span body)
 {
     struct column_def columns[COLUMNS_MAX];
-    struct table_def def = {
-        .schema = "s", .name = "t", .columns = columns, .column_count = map->column_count};
+    bool versioned = (seed & 128) != 0 && map->column_count > 2;
+    struct table_def def = {.schema = "s",
+                            .name = "t",
+                            .columns = columns,
+                            .column_count = map->column_count - (versioned ? 2 : 0),
+                            .versioned = versioned};
     struct row_plan *plan;
     unsigned read;
     unsigned skipped;

@@ -272,6 +272,9 @@ DECODE_OLD_TEMPORAL(datetime_old, temporal_datetime_old, VALUE_DATETIME)
 DECODE_TEMPORAL(time2, temporal_time2, VALUE_TIME)
 DECODE_TEMPORAL(datetime2, temporal_datetime2, VALUE_DATETIME)
 DECODE_TEMPORAL(timestamp2, temporal_timestamp2, VALUE_TIMESTAMP)
+DECODE_TEMPORAL(time_hires, temporal_time_hires, VALUE_TIME)
+DECODE_TEMPORAL(datetime_hires, temporal_datetime_hires, VALUE_DATETIME)
+DECODE_TEMPORAL(timestamp_hires, temporal_timestamp_hires, VALUE_TIMESTAMP)
 
 enum err_code row_decode_timestamp_old(struct row_reader *r, const struct row_op *op,
                                        struct value *out, struct err *e)

@@ -131,25 +131,32 @@ static enum err_code plan_bit(const struct planner *p)
     return p->map->meta == p->def->length ? ERR_OK : size_conflict(p, "bits", p->map->meta);
 }
 
-/* The types with fractions; the old ones have none that the map tells of. */
-static enum err_code plan_temporal(const struct planner *p, uint8_t now, unsigned bytes,
-                                   row_decode_fn *decode, uint8_t old, unsigned old_bytes,
-                                   row_decode_fn *old_decode)
+/* The forms of a type with fractions. */
+struct temporal_forms {
+    uint8_t now;
+    uint8_t now_bytes; /* in front of the fraction */
+    row_decode_fn *decode_now;
+    uint8_t old;
+    uint8_t old_bytes; /* without a fraction */
+    row_decode_fn *decode_old;
+    const uint8_t *hires_bytes; /* of the old type with a fraction, which only MariaDB has */
+    row_decode_fn *decode_hires;
+};
+
+static enum err_code plan_temporal(const struct planner *p, const struct temporal_forms *f)
 {
-    ERR_TRY(want_wire(p, now, old));
-    if (p->map->type == old) {
-        if (p->def->fsp > 0) {
-            return err_set(p->e, ERR_UNSUPPORTED,
-                           "the binlog has it in the format before 5.6 with a fraction: set "
-                           "mysql56_temporal_format=ON and rebuild the table");
-        }
-        return plan_fixed(p, old, old_bytes, old_decode);
+    uint8_t fsp = p->def->fsp;
+
+    ERR_TRY(want_wire(p, f->now, f->old));
+    p->op->fsp = fsp;
+    if (p->map->type == f->now) {
+        ERR_TRY(plan_fixed(p, f->now, f->now_bytes + (unsigned)temporal_fraction_bytes(fsp),
+                           f->decode_now));
+        return p->map->meta == fsp ? ERR_OK : size_conflict(p, "fraction digits", p->map->meta);
     }
-    if (p->map->meta != p->def->fsp) {
-        return size_conflict(p, "fraction digits", p->map->meta);
-    }
-    p->op->fsp = p->def->fsp;
-    return plan_fixed(p, now, bytes + (unsigned)temporal_fraction_bytes(p->def->fsp), decode);
+    /* The map does not tell the fraction of old ones. */
+    return fsp == 0 ? plan_fixed(p, f->old, f->old_bytes, f->decode_old)
+                    : plan_fixed(p, f->old, f->hires_bytes[fsp], f->decode_hires);
 }
 
 static const char *logged_charset(uint16_t collation)
@@ -378,17 +385,46 @@ static enum err_code plan_number(const struct planner *p)
     }
 }
 
+static const struct temporal_forms time_forms = {
+    .now = WIRE_TIME2,
+    .now_bytes = 3,
+    .decode_now = row_decode_time2,
+    .old = WIRE_TIME,
+    .old_bytes = 3,
+    .decode_old = row_decode_time_old,
+    .hires_bytes = temporal_time_hires_bytes,
+    .decode_hires = row_decode_time_hires,
+};
+static const struct temporal_forms datetime_forms = {
+    .now = WIRE_DATETIME2,
+    .now_bytes = 5,
+    .decode_now = row_decode_datetime2,
+    .old = WIRE_DATETIME,
+    .old_bytes = 8,
+    .decode_old = row_decode_datetime_old,
+    .hires_bytes = temporal_datetime_hires_bytes,
+    .decode_hires = row_decode_datetime_hires,
+};
+static const struct temporal_forms timestamp_forms = {
+    .now = WIRE_TIMESTAMP2,
+    .now_bytes = 4,
+    .decode_now = row_decode_timestamp2,
+    .old = WIRE_TIMESTAMP,
+    .old_bytes = 4,
+    .decode_old = row_decode_timestamp_old,
+    .hires_bytes = temporal_timestamp_hires_bytes,
+    .decode_hires = row_decode_timestamp_hires,
+};
+
 static enum err_code plan_time(const struct planner *p)
 {
     switch (p->def->type) {
     case COLUMN_TYPE_TIME:
-        return plan_temporal(p, WIRE_TIME2, 3, row_decode_time2, WIRE_TIME, 3, row_decode_time_old);
+        return plan_temporal(p, &time_forms);
     case COLUMN_TYPE_DATETIME:
-        return plan_temporal(p, WIRE_DATETIME2, 5, row_decode_datetime2, WIRE_DATETIME, 8,
-                             row_decode_datetime_old);
+        return plan_temporal(p, &datetime_forms);
     case COLUMN_TYPE_TIMESTAMP:
-        return plan_temporal(p, WIRE_TIMESTAMP2, 4, row_decode_timestamp2, WIRE_TIMESTAMP, 4,
-                             row_decode_timestamp_old);
+        return plan_temporal(p, &timestamp_forms);
     default:
         ERR_TRY(want_wire(p, WIRE_DATE, WIRE_NEWDATE));
         return plan_fixed(p, p->map->type, 3, row_decode_date);

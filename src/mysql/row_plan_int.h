@@ -30,7 +30,7 @@ struct row_op {
     bool json;         /* MySQL's JSON, of which an UPDATE may have diffs only */
     uint8_t precision; /* DECIMAL */
     uint8_t scale;     /* DECIMAL */
-    uint8_t fsp;       /* TIME2, DATETIME2, TIMESTAMP2 */
+    uint8_t fsp;       /* TIME, DATETIME, TIMESTAMP with fractions */
     uint32_t length;   /* BINARY, UUID, INET4, INET6: bytes to pad to; BIT: bits; compressed: the
                           most bytes that a value has */
     const struct charset *charset; /* text */
@@ -76,6 +76,9 @@ row_decode_fn row_decode_date;
 row_decode_fn row_decode_time_old;
 row_decode_fn row_decode_datetime_old;
 row_decode_fn row_decode_timestamp_old;
+row_decode_fn row_decode_time_hires;
+row_decode_fn row_decode_datetime_hires;
+row_decode_fn row_decode_timestamp_hires;
 row_decode_fn row_decode_time2;
 row_decode_fn row_decode_datetime2;
 row_decode_fn row_decode_timestamp2;

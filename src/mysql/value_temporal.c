@@ -8,6 +8,9 @@
  *   TIME2       unused 1, hour 10, minute 6, second 6; big-endian, 24 bits with the highest as an
  *               inverted sign; then the fraction. Whole and fraction are one number: a negative
  *               time is the negated sum, so its fraction borrows from the seconds
+ *   hires       whole and fraction as one number of 10^-fsp s, big-endian: TIME counted from
+ *               -839:00:00; DATETIME as the digits year * 13 + month, day of 32, hour of 24, ...;
+ *               TIMESTAMP seconds, big-endian, 4 bytes, then the fraction
  *   fraction    fsp 1-2: 1 byte of 1/100 s; 3-4: 2 bytes of 1/10000 s; 5-6: 3 bytes of 1/1000000 s
  */
 #include "mysql/value_temporal.h"
@@ -179,12 +182,8 @@ void temporal_from_seconds(uint32_t seconds, struct civil *out)
     out->second = (uint8_t)(clock % 60);
 }
 
-bool temporal_timestamp2(const uint8_t *p, unsigned fsp, struct civil *out)
+static bool put_timestamp(uint32_t seconds, uint32_t micros, struct civil *out)
 {
-    size_t bytes = temporal_fraction_bytes(fsp);
-    uint32_t seconds = (uint32_t)read_be(p, 4);
-    uint32_t micros = (uint32_t)read_be(p + 4, bytes) * fraction_micros[bytes];
-
     temporal_from_seconds(seconds, out);
     if (seconds == 0 && micros != 0) {
         /* MariaDB keeps the fraction of what is out of range. */
@@ -192,4 +191,72 @@ bool temporal_timestamp2(const uint8_t *p, unsigned fsp, struct civil *out)
     }
     out->micros = micros;
     return micros <= 999999;
+}
+
+bool temporal_timestamp2(const uint8_t *p, unsigned fsp, struct civil *out)
+{
+    size_t bytes = temporal_fraction_bytes(fsp);
+
+    return put_timestamp((uint32_t)read_be(p, 4),
+                         (uint32_t)read_be(p + 4, bytes) * fraction_micros[bytes], out);
+}
+
+const uint8_t temporal_time_hires_bytes[7] = {3, 4, 4, 5, 5, 5, 6};
+const uint8_t temporal_datetime_hires_bytes[7] = {8, 6, 6, 7, 7, 7, 8};
+const uint8_t temporal_timestamp_hires_bytes[7] = {4, 5, 5, 6, 6, 7, 7};
+
+#define TIME_HIRES_ZERO_S 3020400 /* 839:00:00 */
+
+/* Fractions in a second, and microseconds in a fraction. */
+static const uint32_t units[7] = {1, 10, 100, 1000, 10000, 100000, 1000000};
+static const uint32_t unit_micros[7] = {1000000, 100000, 10000, 1000, 100, 10, 1};
+
+bool temporal_time_hires(const uint8_t *p, unsigned fsp, struct civil *out)
+{
+    int64_t v = (int64_t)read_be(p, temporal_time_hires_bytes[fsp]) -
+                (int64_t)TIME_HIRES_ZERO_S * units[fsp];
+    uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
+    uint64_t seconds = u / units[fsp];
+
+    if (seconds >= TIME_HIRES_ZERO_S) {
+        return false;
+    }
+    *out = (struct civil){
+        .hour = (uint16_t)(seconds / 3600),
+        .minute = (uint8_t)(seconds / 60 % 60),
+        .second = (uint8_t)(seconds % 60),
+        .micros = (uint32_t)(u % units[fsp]) * unit_micros[fsp],
+        .negative = v < 0,
+    };
+    return true;
+}
+
+bool temporal_datetime_hires(const uint8_t *p, unsigned fsp, struct civil *out)
+{
+    uint64_t v = read_be(p, temporal_datetime_hires_bytes[fsp]);
+    uint64_t seconds = v / units[fsp];
+    uint64_t days = seconds / SECONDS_PER_DAY;
+    uint32_t clock = (uint32_t)(seconds % SECONDS_PER_DAY);
+
+    if (days / 32 / 13 > 9999) {
+        return false;
+    }
+    *out = (struct civil){
+        .year = (uint16_t)(days / 32 / 13),
+        .month = (uint8_t)(days / 32 % 13),
+        .day = (uint8_t)(days % 32),
+        .hour = (uint16_t)(clock / 3600),
+        .minute = (uint8_t)(clock / 60 % 60),
+        .second = (uint8_t)(clock % 60),
+        .micros = (uint32_t)(v % units[fsp]) * unit_micros[fsp],
+    };
+    return true;
+}
+
+bool temporal_timestamp_hires(const uint8_t *p, unsigned fsp, struct civil *out)
+{
+    uint64_t fraction = read_be(p + 4, temporal_timestamp_hires_bytes[fsp] - 4u);
+
+    return fraction < units[fsp] &&
+           put_timestamp((uint32_t)read_be(p, 4), (uint32_t)fraction * unit_micros[fsp], out);
 }

@@ -25,6 +25,17 @@ bool temporal_time2(const uint8_t *p, unsigned fsp, struct civil *out);      /* 
 bool temporal_datetime2(const uint8_t *p, unsigned fsp, struct civil *out);  /* 5 + fraction */
 bool temporal_timestamp2(const uint8_t *p, unsigned fsp, struct civil *out); /* 4 + fraction */
 
+/*
+ * MariaDB's formats with a fraction from before 10.1 (mysql56_temporal_format=OFF), for fsp 1 to 6:
+ * the bytes are of the table, since the log does not tell the fraction.
+ */
+extern const uint8_t temporal_time_hires_bytes[7];
+extern const uint8_t temporal_datetime_hires_bytes[7];
+extern const uint8_t temporal_timestamp_hires_bytes[7];
+bool temporal_time_hires(const uint8_t *p, unsigned fsp, struct civil *out);
+bool temporal_datetime_hires(const uint8_t *p, unsigned fsp, struct civil *out);
+bool temporal_timestamp_hires(const uint8_t *p, unsigned fsp, struct civil *out);
+
 /* Seconds since the epoch; 0 is the zero timestamp. */
 void temporal_from_seconds(uint32_t seconds, struct civil *out);
 
