@@ -28,7 +28,7 @@ def digest_of(text):
 
 @pytest.mark.parametrize("flavor", ["mysql-9", "mariadb-11.8"])
 def test_large_rows(flavor, make_source, make_calve, make_oracle):
-    """Up to 64 MiB in a value, and lengths around the limits of packets."""
+    """V16: up to 64 MiB in a value, and lengths around the limits of packets."""
     source = make_source(flavor)
     source.sql("CREATE TABLE large (id INT PRIMARY KEY, b LONGBLOB, t LONGTEXT)", "CREATE TABLE small (id INT PRIMARY KEY)")
     start = source.place()
@@ -56,7 +56,7 @@ def test_large_rows(flavor, make_source, make_calve, make_oracle):
 
 @pytest.mark.parametrize("flavor", ["mysql-9", "mariadb-11.8"])
 def test_statement_of_large_rows(flavor, make_source, make_calve, make_oracle):
-    """One statement of 100 rows of 1 MiB, and one whose rows do not fit one event."""
+    """V16: one statement of 100 rows of 1 MiB, and one whose rows do not fit one event."""
     source = make_source(flavor)
     source.sql("CREATE TABLE large (id INT PRIMARY KEY, t LONGTEXT)")
     calve = make_calve(source)

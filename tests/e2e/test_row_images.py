@@ -140,7 +140,7 @@ def event_types(calve, source):
 
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])
 def test_json_diffs(compressed, make_source, make_calve, make_oracle):
-    """Every kind of path and change, and the rows are what SELECT says after each."""
+    """V10: every kind of path and change, and the rows are what SELECT says after each."""
     source = partial_json_source(make_source, compressed)
     source.sql("FLUSH BINARY LOGS")
     start = source.place()
@@ -167,6 +167,7 @@ def test_json_diffs(compressed, make_source, make_calve, make_oracle):
 
 
 def test_json_diffs_at_random(make_source, make_calve, make_oracle):
+    """V10: one document changed in place over and over, so that it has holes."""
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
     rng = random.Random(seed)
@@ -556,3 +557,57 @@ def test_sequences_are_no_tables(flavor, make_source, make_calve, make_oracle):
     assert replay(calve.lake.changes(source.schema, "t")) == make_oracle(source).by_key(source.schema, "t")
     named = make_calve(source, f"{source.schema}.s").run("run", until="current")
     assert named.status == 1 and f"no table {source.schema}.s" in named.error, named
+
+
+# ---- values that need a table or a session of their own ----------------------------------------
+
+
+def test_tables_of_one_column(source, make_calve):
+    """V12: with a key and without, NULL bits of one bit, and a NULL bitmap that is full."""
+    source.sql("CREATE TABLE keyed (id INT PRIMARY KEY)", "CREATE TABLE bare (c TINYINT)", "CREATE TABLE text (t TEXT)")
+    calve = make_calve(source)
+    calve.catch_up()
+    source.sql("INSERT INTO keyed VALUES (1), (-1)", "DELETE FROM keyed WHERE id = 1", "INSERT INTO bare VALUES (NULL), (5)",
+               "UPDATE bare SET c = IF(c IS NULL, 1, NULL)", "INSERT INTO text VALUES (NULL), (''), ('x')",
+               "DELETE FROM text")
+    calve.catch_up()
+
+    def rows(table):
+        return [(c.event_type, c.payload) for c in calve.lake.changes(source.schema, table)]
+
+    assert rows("keyed") == [("insert", '{"id":1}'), ("insert", '{"id":-1}'), ("delete", '{"id":1}')]
+    assert rows("bare") == [("insert", '{"c":null}'), ("insert", '{"c":5}'), ("update", '{"c":1}'), ("update", '{"c":null}')]
+    assert rows("text") == [(k, '{"t":%s}' % v) for k in ("insert", "delete") for v in ("null", '""', '"x"')]
+
+
+ZONE = [
+    "INSERT INTO mysql.time_zone (Time_zone_id, Use_leap_seconds) VALUES (77, 'N')",
+    "INSERT INTO mysql.time_zone_name (Name, Time_zone_id) VALUES ('Test/Gap', 77)",
+    "INSERT INTO mysql.time_zone_transition_type (Time_zone_id, Transition_type_id, `Offset`, Is_DST, Abbreviation)"
+    " VALUES (77, 0, 3600, 0, 'STD'), (77, 1, 7200, 1, 'DST')",
+    # Central Europe in 2024: forward on March 31, back on October 27, both at 01:00 UTC.
+    "INSERT INTO mysql.time_zone_transition (Time_zone_id, Transition_time, Transition_type_id)"
+    " VALUES (77, 0, 0), (77, 1711846800, 1), (77, 1729990800, 0)",
+]
+
+
+def test_times_around_a_change_of_the_clock(source, make_calve, make_oracle):
+    """V4: an hour that is not there and one that is twice, in the session's zone."""
+    source.sql("SET SESSION sql_mode = ''", "CREATE TABLE gap (id INT AUTO_INCREMENT PRIMARY KEY, ts TIMESTAMP(3) NULL)")
+    if not source.value("SELECT COUNT(*) FROM mysql.time_zone_name WHERE Name = 'Test/Gap'"):
+        source.sql(*ZONE)
+    start = source.place()
+    source.sql("SET time_zone = 'Test/Gap'")
+    moments = ["2024-03-31 01:59:59.999", "2024-03-31 02:30:00", "2024-03-31 03:00:00", "2024-10-27 01:59:59.5",
+               "2024-10-27 02:30:00", "2024-10-27 03:00:00.001"]
+    source.sql("INSERT INTO gap (ts) VALUES " + ", ".join(f"('{m}')" for m in moments))
+    for second in (1711846799, 1711846800, 1729990799, 1729990800, 1729987200):
+        source.sql(f"SET timestamp = {second}.25", "INSERT INTO gap (ts) VALUES (NOW(3))")
+    source.sql("SET timestamp = DEFAULT")
+    expected = make_oracle(source).rows(source.schema, "gap", order="id")
+    assert len(expected) == 11 and '"2024-10-27T00:59:59.250Z"' in expected[8]
+    followed, copied = make_calve(source), make_calve(source)
+    followed.ok("run", snapshot="never", **{"from": start, "until": "current"})
+    copied.ok("backfill")
+    assert followed.lake.payloads(source.schema, "gap") == expected
+    assert sorted(copied.lake.payloads(source.schema, "gap")) == sorted(expected)

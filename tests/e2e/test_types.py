@@ -183,7 +183,7 @@ def test_generated_columns_that_are_not_logged(make_source, make_calve, make_ora
 
 
 def test_times_of_other_zones(source, make_calve, make_oracle):
-    """What a session's time zone makes of a TIMESTAMP is undone: the log and the copy are in UTC."""
+    """V4: what a session's time zone makes of a TIMESTAMP is undone: the log and the copy are in UTC."""
     source.sql("CREATE TABLE zones (id INT AUTO_INCREMENT PRIMARY KEY, ts TIMESTAMP(6) NULL, dt DATETIME(6),"
                " made TIMESTAMP DEFAULT CURRENT_TIMESTAMP)")
     start = source.place()

@@ -66,6 +66,7 @@ def strings(*values):
 
 
 def integers():
+    """V6: the least and the greatest of every width, with and without sign; YEAR in front of unsigned ones."""
     columns = []
     for bits, name in ((8, "TINYINT"), (16, "SMALLINT"), (24, "MEDIUMINT"), (32, "INT"), (64, "BIGINT")):
         top = 1 << bits
@@ -81,6 +82,7 @@ def integers():
 
 
 def decimals():
+    """V5: from (1,0) to (65,30), the greatest, the least above 0, groups with zeros in front."""
     columns = []
     for p, s in ((65, 30), (65, 0), (30, 30), (1, 0), (1, 1), (9, 0), (9, 9), (10, 9), (10, 0), (18, 9), (19, 2),
                  (20, 10), (28, 6), (38, 18), (38, 38 - 8), (39, 0)):
@@ -114,6 +116,7 @@ def floats():
 
 
 def bits():
+    """V7: BIT, all ones and single bits."""
     columns = []
     for n in (1, 2, 7, 8, 9, 16, 17, 33, 63, 64):
         columns.append(Column(f"b{n}", f"BIT({n})", [
@@ -122,6 +125,7 @@ def bits():
 
 
 def enums():
+    """V7: ENUM with one label to thousands, the value 0; V9: labels in other charsets."""
     plain = ["", "a", "it's", 'quo"te', "back\\slash", "com,ma)(", "é ü", "日本語", "x"]
     latin = ["é", "ü", "ß", "€", "plain"]
     many = 4000  # servers take seconds to look for doubles among more
@@ -140,13 +144,14 @@ def enums():
 
 
 def most_labels():
-    """As many as there can be. MySQL only: a definition of MariaDB has at most 64 KiB."""
+    """V7: as many as there can be. MySQL only: a definition of MariaDB has at most 64 KiB."""
     labels = quoted_list(f"l{i}" for i in range(1, 65536))
     return Table("most_labels", [Column("e", f"ENUM({labels}) CHARACTER SET latin1 COLLATE latin1_bin",
                                         ["65535", "65534", "32767", "32768", "256", "1", "0"])])
 
 
 def sets():
+    """V7: SET with up to 64 members, all of them and the last."""
     columns = []
     for n in (1, 8, 9, 16, 17, 24, 25, 32, 33, 64):
         labels = [f"m{i}" for i in range(n)]
@@ -162,6 +167,7 @@ def sets():
 
 
 def times(flavor):
+    """V1: zero and partial dates; V2: negative times; V3: DATETIME; V4: TIMESTAMP, at both ends."""
     dates = ["0000-00-00", "2024-00-10", "2024-02-31", "2024-02-00", "1000-01-01", "9999-12-31", "0001-01-01",
              "2024-02-29", "1969-12-31", "0000-01-01"]
     columns = [Column("d", "DATE", strings(*dates)), Column("y", "YEAR", strings("0000", "1901", "2155"))]
@@ -211,6 +217,7 @@ NASTY = ["", " ", "a", "trailing  ", " leading", "\t\n\r", 'quote " back \\ slas
 
 
 def texts():
+    """V8: lengths around the prefix of a second byte, spaces at the end, empty texts."""
     long = "€" * 255
     return Table("texts", [
         Column("c1", "CHAR(1)", [text(v) for v in ("", "a", "é", "🧊", " ")]),
@@ -235,6 +242,7 @@ def texts():
 
 
 def blobs():
+    """V8: BINARY that ends in zero bytes, VARBINARY that keeps them."""
     every = bytes(range(256))
     return Table("blobs", [
         Column("b1", "BINARY(1)", ["''", "X'00'", "X'ff'"]),
@@ -259,6 +267,7 @@ def blobs():
 
 
 def json_values():
+    """V10: every type, every number form, depth, keys of all kinds, large forms."""
     numbers = ["0", "-1", "32767", "32768", "-32768", "-32769", "65535", "65536", "2147483647", "2147483648",
                "-2147483648", "-2147483649", "4294967295", "4294967296", "9223372036854775807",
                "9223372036854775808", "-9223372036854775808", "18446744073709551615", "18446744073709551616",
@@ -313,6 +322,7 @@ SHAPES = {
 
 
 def geometries(family):
+    """V11: all seven types, with and without SRID."""
     every = [f"ST_GeomFromText('{v}')" for shapes in SHAPES.values() for v in shapes]
     every += [f"ST_GeomFromText('{v}', 4326)" for shapes in SHAPES.values() for v in shapes if "e300" not in v]
     if family == "mysql":
@@ -328,6 +338,7 @@ def geometries(family):
 
 
 def vectors(family):
+    """V11: VECTOR from one dimension to the most."""
     make = "STRING_TO_VECTOR" if family == "mysql" else "VEC_FromText"
     most = 16383 if family == "mysql" else 16000  # MariaDB's fills a row alone
     return Table("vectors", [
@@ -337,6 +348,7 @@ def vectors(family):
 
 
 def mariadb_only():
+    """V11: UUID that ends in zero bytes, INET4, INET6 in all its short forms."""
     return Table("mariadb_only", [
         Column("u", "UUID", strings("00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff",
                                     "123e4567-e89b-12d3-a456-426655440000", "0190e4c5-1f00-7000-8000-000000000000",
@@ -387,7 +399,7 @@ def compressed_nulls():
 
 
 def wide(count, options="", null_only=False):
-    """count columns in all."""
+    """V12: count columns in all."""
     columns = [Column(f"c{i}", "TINYINT", ["NULL"] if null_only else [str(i % 100), "NULL", str(-(i % 50))])
                for i in range(count - 2)]
     return Table(f"wide{count}", columns, options=options)
@@ -409,6 +421,7 @@ def mixed_wide():
 
 
 def generated(family):
+    """V13: virtual, stored and invisible columns, and the hidden one of a functional index."""
     columns = [
         Column("a", "INT", ["1", "-5", "2147483647"]),
         Column("v", "BIGINT AS (a * 2) VIRTUAL", []),
@@ -423,7 +436,7 @@ def generated(family):
 
 
 def generated_primary_key():
-    """MySQL makes my_row_id, invisible."""
+    """V13: MySQL makes my_row_id, invisible."""
     return Table("generated_key", [Column("a", "INT", ["1", "2", "2"]), Column("b", "VARCHAR(9)", ["'x'", "'y'"])],
                  head="ver INT NOT NULL DEFAULT 0",
                  before=["SET sql_generate_invisible_primary_key=ON"],
@@ -431,6 +444,7 @@ def generated_primary_key():
 
 
 def prefix_key():
+    """V13: a primary key of prefixes, in another order than the columns."""
     return Table("prefix_key", [Column("t", "TEXT", [text("aéb"), "''"])],
                  head="id INT NOT NULL, name VARCHAR(50) NOT NULL DEFAULT 'n', ver INT NOT NULL DEFAULT 0,"
                       " PRIMARY KEY (name(3), id)")
