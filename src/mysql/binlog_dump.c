@@ -385,6 +385,16 @@ static enum err_code start_dump(struct mysql_conn *c, const struct binlog_stream
                                 : dump_by_gtids(c, o, start->gtids, e);
 }
 
+/*
+ * Seeking by GTID, a MariaDB server passes over events and tells where it is by 32 bits; MySQL
+ * sends a heartbeat with all of them. Beyond, only reading on from the file's start gives
+ * positions.
+ */
+static bool seeks_by_gtids(const struct mysql_server *server, const struct binlog_start *start)
+{
+    return start->gtids != NULL && (!server->is_mariadb || start->position.offset <= UINT32_MAX);
+}
+
 enum err_code binlog_stream_open(const struct binlog_stream_options *options,
                                  const struct binlog_start *start, struct binlog_stream **out,
                                  struct err *e)
@@ -393,7 +403,7 @@ enum err_code binlog_stream_open(const struct binlog_stream_options *options,
     struct mysql_options mysql = options->mysql;
     struct dump *d = calloc(1, sizeof *d);
     enum binlog_checksum checksum = BINLOG_CHECKSUM_OFF;
-    struct binlog_position at;
+    struct binlog_start from = {.gtids = NULL};
 
     if (d == NULL) {
         return err_nomem(e);
@@ -403,7 +413,10 @@ enum err_code binlog_stream_open(const struct binlog_stream_options *options,
     enum err_code rc = mysql_conn_open(&mysql, &d->conn, e);
 
     if (rc == ERR_OK) {
-        rc = start_dump(d->conn, options, start, &checksum, e);
+        /* Only now: options->mysql.accept may have chosen it. */
+        from = *start;
+        from.gtids = seeks_by_gtids(&d->conn->server, start) ? start->gtids : NULL;
+        rc = start_dump(d->conn, options, &from, &checksum, e);
     }
     if (rc != ERR_OK) {
         close_dump(d);
@@ -415,11 +428,11 @@ enum err_code binlog_stream_open(const struct binlog_stream_options *options,
                                    .ctx = d,
                                    .server = mysql_conn_server(d->conn)};
 
-    /* Only now: options->mysql.accept may have chosen it. */
-    at = start->position;
+    struct binlog_position at = from.position;
+
     at.offset = at.offset < BINLOG_FILE_START ? BINLOG_FILE_START : at.offset;
     ERR_TRY(binlog_stream_new(&source, &at, checksum, out, e));
-    if (start->gtids == NULL && at.offset > UINT32_MAX) {
+    if (from.gtids == NULL && at.offset > UINT32_MAX) {
         binlog_stream_skip_until(*out, at.offset);
     }
     return ERR_OK;

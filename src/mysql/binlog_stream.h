@@ -20,7 +20,7 @@
 struct binlog_stream;
 
 struct binlog_start {
-    struct binlog_position position; /* used when gtids is NULL */
+    struct binlog_position position; /* used when gtids is NULL; on MariaDB beyond 4 GiB, too */
     const struct gtid_set *gtids;    /* transactions that are not wanted again; not owned */
 };
 

@@ -892,6 +892,7 @@ class Sender:
         self.heartbeat_s = int(period) / 1e9
         self.excluding = False
         self.standalone = False
+        self.list_due = dump.by == "connect_state"
         self.skipped_end = 0  # where the last skipped group ended, while no heartbeat told
 
     # -- where to start --
@@ -956,8 +957,6 @@ class Sender:
         events = log.events
         with open(log.path, "rb") as f:
             self._format(f, name, events[0], offset)
-            if skip is not None and self.mariadb:
-                self._made_up("gtid list", GTID_LIST, skip.encode(), 0, FLAG_ARTIFICIAL)
             at = self._find(events, offset)
             while True:
                 with self.folder.lock:
@@ -1016,6 +1015,10 @@ class Sender:
         if self.skipped_end and not self.mariadb:
             self._heartbeat(name, self.skipped_end)
         self.skipped_end = 0
+        if self.list_due and placed.kind == MARIADB_GTID:
+            # All that a MariaDB server says of the place to which it has skipped: 32 bits.
+            self.list_due = False
+            self._made_up("gtid list", GTID_LIST, skip.encode(), placed.start, FLAG_ARTIFICIAL)
         if placed.size >= SENDFILE_FROM and self.primary.hook is None and not self.session.tls:
             self._check_owner(name, placed.start)
             self.wire.send_file(f, placed.start, placed.size)

@@ -65,6 +65,38 @@ def test_without_gtids(make_log, make_primary, make_fake_calve, dialect):  # noq
         ("position", "binlog.000001", 4), ("position", *place)]
 
 
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_check_knows_the_dialect(make_log, make_primary, make_fake_calve, dialect):  # noqa: F811
+    """Also through the statements and variables that this version lacks."""
+    log = make_log(dialect)
+    log.transaction(insert(T, [(1, "a")]))
+    calve = make_fake_calve(make_primary(log))
+    found = calve.run("check")
+    assert log.dialect.version.split("-")[0] in found.out, found
+    assert "1 found, 1 of them readable" in found.out, found
+    assert "error" not in found.out.lower(), found
+    calve.catch_up()
+    status = calve.run("status")
+    assert status.status == 0 and "shop.t" in status.out, status
+
+
+def test_what_the_client_tells(make_log, make_primary, make_fake_calve):  # noqa: F811
+    """What it sets before the dump, under the old and the new names; semi-sync is not asked for."""
+    log = make_log("mysql-8.0")
+    log.transaction(insert(T, [(1, "a")]))
+    primary = make_primary(log)
+    calve = make_fake_calve(primary)
+    calve.catch_up()
+    told = " ".join(primary.queries)
+    for name in ("@master_heartbeat_period", "@source_heartbeat_period", "@master_binlog_checksum",
+                 "@source_binlog_checksum", "@slave_uuid", "@replica_uuid"):
+        assert name in told
+    assert "semi_sync" not in told
+    dump = primary.dumps[0]
+    assert dump.server_id == calve.options["mysql-server-id"] and dump.flags == 2
+    assert len(dump.uuid) == 36 and dump.file == ""
+
+
 # ---- others read the files, too ------------------------------------------------------------------
 
 
