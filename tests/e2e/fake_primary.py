@@ -373,6 +373,13 @@ class LogFolder:
 
 # ---- the server --------------------------------------------------------------------------------
 
+def _substring_index(text, mark, count):
+    if text is None:
+        return None
+    parts = text.split(mark)
+    return mark.join(parts[:count] if count > 0 else parts[count:])
+
+
 @dataclasses.dataclass
 class Dump:
     """One dump command: what was asked for, and how far it is."""
@@ -528,6 +535,7 @@ class FakePrimary:
             "binlog_row_image": "FULL", "server_id": str(self.server_id),
             "binlog_checksum": "CRC32" if self.log.checksum else "NONE",
             "max_allowed_packet": "67108864", "lower_case_table_names": "0", "time_zone": "SYSTEM",
+            "character_set_server": "utf8mb4", "collation_server": "utf8mb4_general_ci",
             "sql_mode": "", "port": str(self.port), "hostname": "fake", "read_only": "0",
         }
         if d.metadata:
@@ -536,6 +544,7 @@ class FakePrimary:
             found |= {"gtid_domain_id": str(self.log.domain), "log_bin_compress": "0",
                       "gtid_binlog_pos": str(self.folder.executed()),
                       "gtid_current_pos": str(self.folder.executed()),
+                      "gtid_binlog_state": str(self.folder.executed()), "gtid_slave_pos": "",
                       "gtid_strict_mode": "1", "expire_logs_days": "0"}
         else:
             found |= {"server_uuid": self.uuid, "gtid_mode": self.gtid_mode, "gtid_owned": "",
@@ -560,6 +569,7 @@ class FakePrimary:
         db.create_function("CURRENT_USER", 0, lambda: f"{self.account.user}@%")
         db.create_function("UNIX_TIMESTAMP", 0, lambda: int(time.time()))
         db.create_function("CONCAT", -1, lambda *a: "".join(map(str, a)))
+        db.create_function("SUBSTRING_INDEX", 3, _substring_index)
         db.create_function("GTID_SUBSET", 2, lambda a, b: int(GtidSet(a) <= GtidSet(b)))
         db.create_function("GTID_SUBTRACT", 2, lambda a, b: str(GtidSet(a).minus(GtidSet(b))))
         db.create_function("BINLOG_GTID_POS", 2, self.folder.position_of)
@@ -812,6 +822,11 @@ class Session:
                 names.append("Encrypted")
                 rows = [[*r, "No"] for r in rows]
             self._result(names, rows)
+        elif upper in ("SHOW REPLICA STATUS", "SHOW SLAVE STATUS"):
+            known = d.mariadb or (d.number >= 80022 if "REPLICA" in upper else d.number < 80400)
+            if not known:
+                raise _ServerError(ER_PARSE, "You have an error in your SQL syntax")
+            self._result(["none"], [])
         elif upper == "SHOW GRANTS":
             self._result(["Grants"], [["GRANT ALL PRIVILEGES ON *.* TO `root`@`%` WITH GRANT OPTION"]])
         elif upper.startswith("SHOW BINLOG EVENTS") or upper.startswith("SHOW STATUS"):
