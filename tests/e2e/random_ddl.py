@@ -11,6 +11,7 @@ import dataclasses
 
 import pymysql
 
+from lake import file_number
 from oracle import Oracle
 from random_types import NAMES, Column, Types
 from type_tables import name_of
@@ -53,7 +54,7 @@ class Session(Oracle):
         self.schema = schema
         self.cache = {}
         self._run(f"USE `{schema}`")
-        self._run(f"SET SESSION sql_mode = '{LOOSE}'")
+        self._run(f"SET SESSION sql_mode = '{LOOSE}', lock_wait_timeout = 3")
 
     def columns(self, schema, table):
         if table not in self.cache:
@@ -114,7 +115,8 @@ class Model:
             self._commit_items([(live.name, item)])
 
     def _commit_items(self, items):
-        end = self.position()
+        file, offset = self.position()
+        end = file_number(file), offset
         for name, item in items:
             item.end = end
             self.streams[name].append(item)
@@ -312,7 +314,7 @@ class Storm:
         elif d.random() < 0.1:
             actions.append(d.choice(("ALGORITHM=COPY", "ALGORITHM=INPLACE", "LOCK=SHARED")))
         words = self._comment(", ".join(actions))
-        statement = f"ALTER {d.choice(('', '', 'IGNORE ')) if not self.mysql else ''}TABLE {self.named(live.name)} {words}"
+        statement = f"ALTER TABLE {self.named(live.name)} {words}"
         if self._ddl(statement, "ALTER"):
             live.id, live.ver, live.columns = after.id, after.ver, after.columns
             self.model.look(live.name)

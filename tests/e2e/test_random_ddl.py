@@ -4,13 +4,17 @@ CALVE_TEST_SEED=N throws the same dice again; CALVE_TEST_DDL=N runs that many st
 """
 
 import collections
+import json
 import os
 import random
+import re
+import signal
 
 import pytest
 
-from random_ddl import EVENTS, Model, Session, Storm
-from slow_decoder import Decoder, ServerCharsets
+from lake import file_number
+from random_ddl import EVENTS, MARKS, Model, Session, Storm
+from slow_decoder import Decoder, ServerCharsets, member_labels
 from test_differential import binlog_bytes, first_difference, slow_changes
 from test_random_types import NEVER, collations_of
 
@@ -108,5 +112,260 @@ def check_decoded(model, decoded):
     assert count > STATEMENTS
 
 
-def counted(items):
-    return collections.Counter(i.kind for i in items)
+# ---- calve -------------------------------------------------------------------------------------
+
+
+# A start or a copy that finds its table gone or another ends the run; whoever started it starts it again.
+GONE = re.compile(r"^run\.failed (copying|reading the definition of) "
+                  r".*(\(error (1146|1054|1412)\)|there is no such table|sees no column of it)")
+
+
+class Follower:
+    """A calve that is killed, stopped, halted and started again at random."""
+
+    def __init__(self, calve, dice):
+        self.calve = calve
+        self.dice = dice
+        self.running = None
+        self.halted = False
+        self.waited = 0
+        self.events = collections.Counter()
+        self.told = []
+
+    def note(self, events):
+        self.events.update(e["event"] for e in events)
+        self.told.append("run")
+        self.told += [" ".join(str(e[k]) for k in ("event", "table", "file", "pos", "rows", "error") if k in e) for e in events]
+
+    def start(self, wait=False):
+        self.running = self.calve.start("run")
+        if wait:
+            self.running.wait_event("source.connected")
+
+    def check(self):
+        if self.running is not None and not self.running.alive():
+            self.note(self.running.events())
+            assert GONE.match(self.told[-1]), f"calve ended: {self.told[-1]}"
+            self.events["ended by a table that is gone"] += 1
+            self.running = None
+
+    def disturb(self, model):
+        """At most steps nothing."""
+        self.check()
+        if self.halted and model.errors[1205] > self.waited:  # a DDL waits for a copy's lock
+            os.kill(self.running.pid, signal.SIGCONT)
+            self.halted = False
+        self.waited = model.errors[1205]
+        roll = self.dice.random()
+        if self.running is None:
+            if roll < 0.15:
+                self.start()
+        elif self.halted:
+            if roll < 0.2:
+                os.kill(self.running.pid, signal.SIGCONT)
+                self.halted = False
+        elif roll < 0.03:
+            os.kill(self.running.pid, signal.SIGSTOP)
+            self.halted = True
+        elif roll < 0.07:
+            self.end(killed=self.dice.random() < 0.6)
+
+    def end(self, killed=False):
+        self.check()
+        if self.running is None:
+            return
+        if self.halted:
+            os.kill(self.running.pid, signal.SIGCONT)
+            self.halted = False
+        if killed or not self.running.events("run.tables"):  # before that it dies of a signal
+            self.running.kill9()
+            self.note(self.running.events())
+        else:
+            result = self.running.stop()
+            self.note(result.events)
+            assert result.status == 0 or GONE.match(self.told[-1]), result
+        self.running = None
+
+    def catch_up(self):
+        self.end()
+        result = self.calve.run("run", until="current", timeout=120)
+        self.note(result.events)
+        assert result.status == 0, result.error
+
+
+@pytest.mark.timeout(max(240, STATEMENTS * 2))
+@pytest.mark.parametrize("flavor,metadata", MODES, ids=lambda v: v)
+def test_random_ddl(flavor, metadata, make_source, make_calve, make_play):
+    source = make_source(flavor)
+    with source.globals(binlog_row_metadata=metadata):
+        play = make_play(source, throw_seed())
+        model = play.model
+        calve = make_calve(source, f"{source.schema}.t*")
+        follower = Follower(calve, random.Random(play.dice.random()))
+        try:
+            play.open(tables=1)
+            follower.start(wait=True)
+            while play.ddl_count() < STATEMENTS:
+                play.storm.step()
+                follower.disturb(model)
+            follower.catch_up()
+            report(model)
+            print(dict(follower.events))
+            check_lake(model, calve.lake, source.schema)
+            check_definitions(model, calve, make_calve, source)
+            assert not NEVER & set(model.errors), model.errors
+        except BaseException:
+            print(model.script_text())
+            print("\n".join(f"calve: {line}" for line in follower.told))
+            raise
+
+
+def check_lake(model, lake, schema):
+    """Each changelog has what the model has for its name, in order; nothing is lost, nothing is there twice."""
+    tables = {t for s, t in lake.tables() if s == schema}
+    counts = collections.Counter()
+    for name, items in sorted(model.streams.items()):
+        if model.followed(name) and any(i.kind in EVENTS for i in items):
+            assert name in tables, f"{name} is not in the lake"
+    for name in sorted(tables):
+        counts += Matcher(name, model, lake.changes(schema, name)).run()
+    print(dict(counts))
+    assert sum(counts[k] for k in EVENTS) > STATEMENTS
+
+
+class Matcher:
+    """Goes through a changelog and the model's items of the same name side by side."""
+
+    def __init__(self, name, model, changes):
+        self.name = name
+        self.items = model.streams[name]
+        self.moments = model.moments[name]
+        self.changes = changes
+        self.at = 0  # in changes
+        self.next = 0  # in items
+        self.copied = True  # the start of a changelog, if calve came late, and a renamed table may be a copy
+        self.counts = collections.Counter()
+
+    def fail(self, text):
+        near = [repr(c)[:300] for c in self.changes[max(0, self.at - 2):self.at + 2]]
+        items = [f"{i.kind} {i.end} by statement {i.number}: {i.payloads}"[:300] for i in self.items[max(0, self.next - 2):self.next + 2]]
+        raise AssertionError(f"{self.name}: {text}\n  lake {self.at} of {len(self.changes)}:\n    " + "\n    ".join(near)
+                             + f"\n  model {self.next} of {len(self.items)}:\n    " + "\n    ".join(items))
+
+    def run(self):
+        while self.next < len(self.items) or self.at < len(self.changes):
+            item = self.items[self.next] if self.next < len(self.items) else None
+            if self.at < len(self.changes) and self.changes[self.at].event_type == "backfill":
+                self._copied()
+            elif item is None:
+                self.fail("more than there should be")
+            elif item.kind == "copy":  # only if its rows are there
+                self.copied = True
+                self.next += 1
+            elif self._matches(item):
+                self.copied = False
+            elif not self.copied or not self._skip():
+                self.fail("the changelog has something else")
+        return self.counts
+
+    def _matches(self, item):
+        """Takes what an item says, if it is what comes next."""
+        found = self.changes[self.at:self.at + len(item.payloads)]
+        if [c.event_type for c in found] != [item.kind] * len(item.payloads):
+            return False
+        if item.kind in MARKS:
+            logged, told = json.loads(found[0].payload), item.payloads[0]
+            if list(logged) != ["ddl"] or not same_statement(logged["ddl"], told):
+                return False
+        elif sorted(c.payload for c in found) != sorted(item.payloads):
+            return False
+        self.at += len(found)
+        self.next += 1
+        self.counts[item.kind] += len(found)
+        return True
+
+    def _skip(self):
+        """A copy of an empty table has no rows: what comes next does, and in front of it the table was empty."""
+        for i in range(self.next + 1, len(self.items) + 1):
+            last = self.items[i - 1]
+            if last.kind not in MARKS and last.alive > 0:
+                continue
+            if i == len(self.items):
+                self.next = i
+                return self.at == len(self.changes)
+            if self._matches(self.items[i]):
+                self.next = i + 1
+                self.copied = self.items[i].kind == "copy"
+                return True
+        return False
+
+    def _copied(self):
+        """Rows of a copy, and what it has already of the changes up to its position."""
+        first = self.changes[self.at]
+        position = file_number(first.log_file), first.log_position
+        keys = set()
+        while self.at < len(self.changes) and self.changes[self.at].event_type == "backfill":
+            c = self.changes[self.at]
+            if (file_number(c.log_file), c.log_position) != position:
+                break
+            if c.payload not in self.moments:
+                self.fail("a copied row is none that ever was")
+            if c.payload in keys:
+                self.fail("a row is copied twice")
+            keys.add(c.payload)
+            self.at += 1
+            self.counts["backfill"] += 1
+        if not self.copied and not any(i.kind == "copy" for i in self.items[self.next:]):
+            self.fail("a copy that nothing asked for")
+        self.copied = False
+        while self.next < len(self.items) and self.items[self.next].end <= position:
+            item = self.items[self.next]
+            if item.kind == "copy" or not self._matches(item):
+                self.next += 1
+
+
+def same_statement(logged, told):
+    """A DROP comes in the server's words."""
+    if told.upper().startswith("DROP"):
+        return logged.upper().startswith("DROP TABLE")
+    return logged == told
+
+
+def check_definitions(model, calve, make_calve, source):
+    """What calve tracks, in its checkpoints, is what the server says now."""
+    fresh = make_calve(source, f"{source.schema}.t*", name="fresh")
+    fresh.ok("backfill")
+    count = 0
+    for name, live in sorted(model.live.items()):
+        if not model.followed(name):
+            continue
+        tracked = calve.lake.checkpoint(source.schema, name)["table"]
+        expected = fresh.lake.checkpoint(source.schema, name)["table"]
+        if "engine" not in tracked:  # the server's default is not in the statement
+            del expected["engine"]
+        assert tracked == expected, f"{name}: {json.dumps(tracked)}\n is not {json.dumps(expected)}"
+        check_against_catalog(model.session, name, tracked)
+        del live
+        count += 1
+    assert count > 0
+
+
+def check_against_catalog(session, name, tracked):
+    """The parts of a definition that information_schema has in plain words."""
+    rows = session.execute(
+        "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_SET_NAME FROM information_schema.COLUMNS"
+        f" WHERE TABLE_SCHEMA = '{session.schema}' AND TABLE_NAME = '{name}' ORDER BY ORDINAL_POSITION")
+    columns = tracked["columns"]
+    assert [c["name"] for c in columns] == [r[0] for r in rows], name
+    for c, (column, kind, full, nullable, charset) in zip(columns, rows):
+        where = f"{name}.{column}: {c} is not {full} {charset} {nullable}"
+        assert bool(c.get("nullable")) == (nullable == "YES"), where
+        assert bool(c.get("unsigned")) == ("unsigned" in full.split("(")[-1] and kind not in ("enum", "set")), where
+        if kind in ("enum", "set"):
+            assert c["labels"] == member_labels(full), where
+        if charset and kind not in ("json",):
+            assert c.get("charset") == charset, where
+    key = [r[0] for r in session.execute(
+        "SELECT COLUMN_NAME FROM information_schema.KEY_COLUMN_USAGE WHERE CONSTRAINT_NAME = 'PRIMARY' AND"
+        f" TABLE_SCHEMA = '{session.schema}' AND TABLE_NAME = '{name}' ORDER BY ORDINAL_POSITION")]
+    assert [columns[i]["name"] for i in tracked["key"]] == key, name
