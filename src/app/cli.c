@@ -35,9 +35,7 @@ static const struct command commands[] = {
      GROUP(SOURCE) | GROUP(TABLES) | GROUP(LAKE) | GROUP(OUTPUT),
      "Show each table's state, lag, rows, last commit and watermark."},
     {CLI_COMMAND_INSPECT, "inspect", " binlog|parquet|avro|table|ddl WHAT", 2, 2, 0,
-     GROUP(LAKE) | GROUP(OUTPUT),
-     "Show what is in a file, or in a table (SCHEMA.TABLE, its folder or metadata.json), or what "
-     "the DDL in a binlog or text file makes of tables."},
+     GROUP(LAKE) | GROUP(OUTPUT), "Show what is in a file or table, or what DDL makes of tables."},
     {CLI_COMMAND_CONFIG, "config", "", 0, 0, 0, ALL_GROUPS,
      "Show every setting, its value and where it came from."},
     {CLI_COMMAND_VERSION, "version", "", 0, 0, 0, 0, "Show the version."},

@@ -372,7 +372,7 @@ static enum err_code on_event(struct ddl_inspection *in, const struct binlog_eve
         if (q.phase == BINLOG_ALTER_WHOLE) {
             q.phase = in->phase;
         }
-        return q.error_code == 0 ? inspect_ddl_statement(in, &q, e) : ERR_OK;
+        return inspect_ddl_statement(in, &q, e);
     default:
         return ERR_OK;
     }

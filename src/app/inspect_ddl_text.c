@@ -165,30 +165,38 @@ static enum err_code session_statement(struct session *s, struct span sql, bool 
 
 /* ---- statements ---- */
 
-/* Bytes of a quoted text or a comment at `at`, 0 when there is none. */
+/* Bytes of a comment at `at`, 0 when there is none. */
+static size_t comment_bytes(struct span text, size_t at)
+{
+    const char *rest = (const char *)text.data + at;
+    size_t left = text.len - at;
+    bool dashes = left >= 3 && memcmp(rest, "--", 2) == 0 && is_space((uint8_t)rest[2]);
+
+    if (rest[0] == '#' || dashes) {
+        const char *end = memchr(rest, '\n', left);
+
+        return end == NULL ? left : (size_t)(end - rest);
+    }
+    if (left < 4 || memcmp(rest, "/*", 2) != 0) {
+        return 0;
+    }
+    for (size_t n = 2; n + 1 < left; n++) {
+        if (rest[n] == '*' && rest[n + 1] == '/') {
+            return n + 2;
+        }
+    }
+    return left;
+}
+
+/* Bytes of a quoted text at `at`, 0 when there is none. */
 static size_t quoted_bytes(const struct session *s, struct span text, size_t at)
 {
     uint8_t c = text.data[at];
     bool backslash = c != '`' && (s->query.sql_mode & MODE_NO_BACKSLASH_ESCAPES) == 0;
     size_t n = at + 1;
 
-    if (c == '#' ||
-        (c == '-' && n + 1 < text.len && text.data[n] == '-' && is_space(text.data[n + 1]))) {
-        while (n < text.len && text.data[n] != '\n') {
-            n++;
-        }
-        return n - at;
-    }
-    if (c == '/' && n < text.len && text.data[n] == '*') {
-        for (n++; n + 1 < text.len; n++) {
-            if (text.data[n] == '*' && text.data[n + 1] == '/') {
-                return n + 2 - at;
-            }
-        }
-        return text.len - at;
-    }
     if (c != '\'' && c != '"' && c != '`') {
-        return 0;
+        return comment_bytes(text, at);
     }
     while (n < text.len && text.data[n] != c) {
         n += backslash && text.data[n] == '\\' ? 2 : 1;

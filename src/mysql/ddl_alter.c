@@ -358,7 +358,6 @@ static void read_convert(struct ddl_parser *p, struct ddl_statement *s)
     if (added != NULL) {
         added->charset = charset;
     }
-    s->charset = (struct ddl_charset){true, charset};
 }
 
 /* ---- clauses ---- */

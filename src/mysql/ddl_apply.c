@@ -10,6 +10,7 @@
 struct draft_column {
     struct column_def def;
     uint32_t id;
+    const char *origin; /* what the old table calls it; an added one's own name */
 };
 
 struct draft {
@@ -120,9 +121,10 @@ static enum err_code place(struct draft *d, const struct ddl_column *column,
 }
 
 static enum err_code make(struct draft *d, const struct ddl_column *column, uint32_t id,
-                          struct draft_column *out)
+                          const char *origin, struct draft_column *out)
 {
     out->id = id;
+    out->origin = origin;
     return ddl_column_def(d->dialect, column, d->charset, d->convert_to, d->arena, &out->def,
                           &d->why, d->e);
 }
@@ -214,7 +216,6 @@ static enum err_code add_keys(struct draft *d)
     return ERR_OK;
 }
 
-/* Parts whose columns are gone leave the key. */
 static uint32_t resolve_key(const struct draft *d, uint32_t *out)
 {
     uint32_t count = 0;
@@ -263,20 +264,17 @@ static const struct ddl_action *clause_of(const struct draft *d, const char *nam
     return found;
 }
 
-/* An old column in its place. Those that move are put in later, as added ones. */
+/* An old column in its place; those that move go later. */
 static enum err_code carry_over(struct draft *d, const struct column_def *old, uint32_t id)
 {
     const struct ddl_action *a = clause_of(d, old->name);
-    struct draft_column made = {.def = *old, .id = id};
+    struct draft_column made = {.def = *old, .id = id, .origin = old->name};
 
     if (a != NULL && a->kind == DDL_DROP_COLUMN) {
         return ERR_OK;
     }
     if (a != NULL && a->kind == DDL_MODIFY_COLUMN) {
-        if (a->column.place != DDL_PLACE_LAST) {
-            return ERR_OK;
-        }
-        ERR_TRY(make(d, &a->column, id, &made));
+        ERR_TRY(make(d, &a->column, id, old->name, &made));
     } else {
         if (a != NULL) {
             made.def.name = a->new_name;
@@ -297,7 +295,9 @@ static void check_clauses(struct draft *d, const struct table_def *was)
         bool column = a->kind == DDL_MODIFY_COLUMN || a->kind == DDL_DROP_COLUMN ||
                       a->kind == DDL_RENAME_COLUMN;
 
-        if (column && !a->if_exists && !has_column(was, a->old_name)) {
+        /* MariaDB lets MODIFY follow ADD. */
+        if (column && !a->if_exists && !has_column(was, a->old_name) &&
+            !(d->dialect->mariadb && a->kind == DDL_MODIFY_COLUMN)) {
             doubt(d, "there is no column", a->old_name);
         }
     }
@@ -313,25 +313,54 @@ static uint32_t old_id(const struct table_def *was, const char *name)
     return i;
 }
 
-static enum err_code add_column(struct draft *d, const struct ddl_action *a,
+static struct draft_column take_out(struct draft *d, uint32_t at)
+{
+    struct draft_column taken = d->columns[at];
+
+    d->count--;
+    memmove(d->columns + at, d->columns + at + 1, (d->count - at) * sizeof *d->columns);
+    return taken;
+}
+
+static enum err_code add_column(struct draft *d, const struct ddl_column *column,
                                 const struct table_def *was)
 {
     struct draft_column made;
     uint32_t at;
-    bool added = a->kind == DDL_ADD_COLUMN;
+    bool there = find(d, column->name, &at);
 
-    if (added && a->column.if_exists &&
-        ((was != NULL && has_column(was, a->column.name)) || find(d, a->column.name, &at))) {
+    if (column->if_exists && (there || (was != NULL && has_column(was, column->name)))) {
         return ERR_OK;
     }
-    if (!added && (a->column.place == DDL_PLACE_LAST || !has_column(was, a->old_name))) {
+    if (there) {
+        doubt(d, "there is a column already:", column->name);
+    }
+    ERR_TRY(make(d, column, d->ids++, column->name, &made));
+    return place(d, column, made);
+}
+
+/* The column is in its old place already; or, on MariaDB, the same statement added it. */
+static enum err_code move_column(struct draft *d, const struct ddl_action *a,
+                                 const struct table_def *was)
+{
+    uint32_t id = old_id(was, a->old_name);
+    bool old = id < was->column_count;
+    uint32_t at = 0;
+
+    if (old ? a->column.place == DDL_PLACE_LAST : a->if_exists) {
         return ERR_OK;
     }
-    ERR_TRY(make(d, &a->column, added ? d->ids++ : old_id(was, a->old_name), &made));
-    if (find(d, a->column.name, &at)) {
-        doubt(d, "there is a column already:", a->column.name);
+    if (!find(d, a->column.name, &at) ||
+        (old ? d->columns[at].id != id : d->columns[at].id < was->column_count)) {
+        doubt(d, "there is no column", a->column.name);
+        return ERR_OK;
     }
-    return place(d, &a->column, made);
+    struct draft_column moved = take_out(d, at);
+
+    if (!old) {
+        ERR_TRY(make(d, &a->column, moved.id, a->column.name, &moved));
+    }
+    return place(d, &a->column, moved);
 }
 
 static enum err_code add_columns(struct draft *d, const struct table_def *was)
@@ -339,13 +368,19 @@ static enum err_code add_columns(struct draft *d, const struct table_def *was)
     for (uint32_t i = 0; i < d->s->actions.count; i++) {
         const struct ddl_action *a = &d->s->actions.at[i];
 
-        if (a->kind == DDL_ADD_COLUMN || a->kind == DDL_MODIFY_COLUMN) {
-            ERR_TRY(add_column(d, a, was));
+        if (a->kind == DDL_ADD_COLUMN) {
+            ERR_TRY(add_column(d, &a->column, was));
+        } else if (a->kind == DDL_MODIFY_COLUMN && was != NULL) {
+            ERR_TRY(move_column(d, a, was));
         }
     }
     return ERR_OK;
 }
 
+/*
+ * Servers look for the old key's columns by name: the first that was called so, or is new and is
+ * called so. Parts without any leave the key.
+ */
 static enum err_code carry_key_over(struct draft *d, const struct table_def *was)
 {
     for (uint32_t i = 0; i < d->s->actions.count; i++) {
@@ -357,9 +392,16 @@ static enum err_code carry_key_over(struct draft *d, const struct table_def *was
     if (d->key == NULL) {
         return no_room(d);
     }
-    d->key_count = was->key_count;
     for (uint32_t k = 0; k < was->key_count; k++) {
-        d->key[k] = was->key[k];
+        const char *name = was->columns[was->key[k]].name;
+        uint32_t i = 0;
+
+        while (i < d->count && !str_ieq(d->columns[i].origin, name)) {
+            i++;
+        }
+        if (i < d->count) {
+            d->key[d->key_count++] = d->columns[i].id;
+        }
     }
     return ERR_OK;
 }
@@ -381,18 +423,20 @@ static void choose_charset(struct draft *d, const struct table_def *was,
                            const char *default_charset)
 {
     d->charset = was == NULL ? default_charset : was->charset;
-    if (d->s->charset.given) {
-        d->charset = d->s->charset.name == NULL ? default_charset : d->s->charset.name;
-    }
     for (uint32_t i = 0; i < d->s->actions.count; i++) {
         const struct ddl_action *a = &d->s->actions.at[i];
 
         if (a->kind == DDL_CONVERT_CHARSET) {
             d->convert_to = a->charset == NULL ? default_charset : a->charset;
+            d->charset = d->convert_to;
             if (d->convert_to == NULL) {
                 d->why = "the charset of the database is not known";
             }
         }
+    }
+    /* Wherever it stands, DEFAULT CHARSET is for what comes, CONVERT for what is there. */
+    if (d->s->charset.given) {
+        d->charset = d->s->charset.name == NULL ? default_charset : d->s->charset.name;
     }
 }
 

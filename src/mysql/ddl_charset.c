@@ -103,6 +103,30 @@ uint32_t ddl_charset_max_bytes(const char *charset)
     return 1;
 }
 
+uint32_t ddl_charset_min_bytes(const char *charset)
+{
+    const struct charset *cs = charset_find(charset);
+
+    if (cs == NULL) {
+        return 1;
+    }
+    switch (cs->kind) {
+    case CHARSET_UCS2:
+    case CHARSET_UTF16:
+    case CHARSET_UTF16LE:
+        return 2;
+    case CHARSET_UTF32:
+        return 4;
+    case CHARSET_UTF8:
+    case CHARSET_ASCII:
+    case CHARSET_BINARY:
+    case CHARSET_SINGLE_BYTE:
+    case CHARSET_MULTI_BYTE:
+        break;
+    }
+    return 1;
+}
+
 /* ---- repertoires ---- */
 
 static void add_character(struct ddl_repertoire *r, uint32_t c)

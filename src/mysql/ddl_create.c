@@ -168,9 +168,35 @@ static bool at_index(struct ddl_parser *p)
                                     p->dialect->version_number >= MARIADB_VECTOR);
 }
 
-bool ddl_read_table_element(struct ddl_parser *p, struct ddl_actions *to)
+/* CONSTRAINT [name] PRIMARY KEY, FOREIGN KEY, CHECK, UNIQUE; false when p is at none. */
+static bool read_constraint(struct ddl_parser *p, struct ddl_actions *to)
 {
     static const char *const named[] = {"PRIMARY", "UNIQUE", "FOREIGN", "CHECK", NULL};
+    static const char *const bare[] = {"PRIMARY", "FOREIGN", "CHECK", NULL};
+
+    if (ddl_accept(p, "CONSTRAINT")) {
+        (void)ddl_accept_if_not_exists(p);
+        if (!ddl_is_any(p, named)) {
+            (void)ddl_read_name(p);
+        }
+    } else if (!ddl_is_any(p, bare)) {
+        return false;
+    }
+    if (ddl_accept(p, "PRIMARY")) {
+        read_primary(p, to);
+    } else if (ddl_accept(p, "FOREIGN")) {
+        read_foreign_key(p);
+    } else if (ddl_accept(p, "CHECK")) {
+        read_check(p);
+    } else {
+        ddl_expect(p, "UNIQUE");
+        read_index(p);
+    }
+    return true;
+}
+
+bool ddl_read_table_element(struct ddl_parser *p, struct ddl_actions *to)
+{
     struct ddl_token after = ddl_peek(p);
 
     if (at_index(p)) {
@@ -186,25 +212,7 @@ bool ddl_read_table_element(struct ddl_parser *p, struct ddl_actions *to)
         read_period(p, to);
         return true;
     }
-    if (ddl_accept(p, "CONSTRAINT")) {
-        (void)ddl_accept_if_not_exists(p);
-        if (!ddl_is_any(p, named)) {
-            (void)ddl_read_name(p);
-        }
-    } else if (!ddl_is(p, "PRIMARY") && !ddl_is(p, "FOREIGN") && !ddl_is(p, "CHECK")) {
-        return false;
-    }
-    if (ddl_accept(p, "PRIMARY")) {
-        read_primary(p, to);
-    } else if (ddl_accept(p, "FOREIGN")) {
-        read_foreign_key(p);
-    } else if (ddl_accept(p, "CHECK")) {
-        read_check(p);
-    } else {
-        ddl_expect(p, "UNIQUE");
-        read_index(p);
-    }
-    return true;
+    return read_constraint(p, to);
 }
 
 /* ---- the statement ---- */

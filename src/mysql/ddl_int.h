@@ -302,6 +302,8 @@ const char *ddl_read_charset_name(struct ddl_parser *p);
 const char *ddl_read_collation(struct ddl_parser *p);
 /* Bytes of the charset's longest character. */
 uint32_t ddl_charset_max_bytes(const char *charset);
+/* And of its shortest. */
+uint32_t ddl_charset_min_bytes(const char *charset);
 /* The characters that a charset has; in its texts all others are question marks. */
 struct ddl_repertoire {
     uint8_t bmp[8192]; /* by bit, up to U+FFFF */

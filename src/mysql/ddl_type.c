@@ -61,39 +61,16 @@ static uint64_t bytes_of(uint64_t characters, uint32_t max_bytes)
     return characters > UINT32_MAX ? UINT32_MAX : characters * max_bytes;
 }
 
-/* Defaults and what the server changes by itself. charset is NULL for all but text. */
-static void settle(const struct ddl_dialect *dialect, struct ddl_type *t, const char *charset)
+static void settle_number(struct ddl_type *t)
 {
-    bool text = charset != NULL;
-    uint32_t varchar_max = dialect->mariadb ? MARIADB_VARCHAR_BYTES : MYSQL_VARCHAR_BYTES;
-    uint32_t max_bytes = text ? ddl_charset_max_bytes(charset) : 1;
-
     switch (t->kind) {
     case DDL_TYPE_TINYINT:
     case DDL_TYPE_SMALLINT:
     case DDL_TYPE_MEDIUMINT:
     case DDL_TYPE_INT:
     case DDL_TYPE_BIGINT:
+    case DDL_TYPE_DOUBLE:
         t->has_length = t->has_length && t->length > 0;
-        break;
-    case DDL_TYPE_CHAR:
-    case DDL_TYPE_BINARY:
-        t->length = t->has_length ? t->length : 1;
-        break;
-    case DDL_TYPE_BIT:
-        t->length = t->has_length && t->length > 0 ? t->length : 1;
-        break;
-    case DDL_TYPE_VARCHAR:
-    case DDL_TYPE_VARBINARY:
-        if (bytes_of(t->length, max_bytes) > varchar_max) {
-            t->kind = smallest(text, bytes_of(t->length, max_bytes));
-        }
-        break;
-    case DDL_TYPE_TEXT:
-    case DDL_TYPE_BLOB:
-        if (t->has_length && (t->length > 0 || !dialect->mariadb)) {
-            t->kind = smallest(text, bytes_of(t->length, max_bytes));
-        }
         break;
     case DDL_TYPE_DECIMAL:
         t->length = t->has_length && t->length > 0 ? t->length : DECIMAL_DIGITS;
@@ -104,11 +81,41 @@ static void settle(const struct ddl_dialect *dialect, struct ddl_type *t, const 
         }
         t->has_length = t->has_length && t->has_scale && t->length > 0;
         break;
-    case DDL_TYPE_DOUBLE:
-        t->has_length = t->has_length && t->length > 0;
+    case DDL_TYPE_BIT:
+        t->length = t->has_length && t->length > 0 ? t->length : 1;
         break;
     case DDL_TYPE_VECTOR:
         t->length = t->has_length ? t->length : VECTOR_DIMENSIONS;
+        break;
+    default:
+        break;
+    }
+}
+
+/* charset is NULL for all but text. */
+static void settle_text(const struct ddl_dialect *dialect, struct ddl_type *t, const char *charset)
+{
+    bool text = charset != NULL;
+    uint32_t varchar_max = dialect->mariadb ? MARIADB_VARCHAR_BYTES : MYSQL_VARCHAR_BYTES;
+    uint64_t bytes = bytes_of(t->length, text ? ddl_charset_max_bytes(charset) : 1);
+
+    switch (t->kind) {
+    case DDL_TYPE_CHAR:
+    case DDL_TYPE_BINARY:
+        t->length = t->has_length ? t->length : 1;
+        break;
+    case DDL_TYPE_VARCHAR:
+    case DDL_TYPE_VARBINARY:
+        /* A strict server would have refused. */
+        if (bytes > varchar_max) {
+            t->kind = smallest(text, bytes);
+        }
+        break;
+    case DDL_TYPE_TEXT:
+    case DDL_TYPE_BLOB:
+        if (t->has_length && (t->length > 0 || !dialect->mariadb)) {
+            t->kind = smallest(text, bytes);
+        }
         break;
     case DDL_TYPE_JSON:
         t->kind = dialect->mariadb ? DDL_TYPE_LONGTEXT : DDL_TYPE_JSON;
@@ -311,10 +318,20 @@ static enum err_code label_text(const struct ddl_label *label, const char *chars
         buf_append_span(out, label->text);
         return buf_check(out, e, "labels");
     }
-    charset_converter_init(&converter);
-    enum err_code rc = charset_to_utf8(cs, &converter, label->text, out, e);
+    struct buf padded = {0};
+    uint32_t width = ddl_charset_min_bytes(charset);
 
+    /* Servers fill up bytes that are too few for a character, in front. */
+    buf_zeros(&padded, (width - label->text.len % width) % width);
+    buf_append_span(&padded, label->text);
+    charset_converter_init(&converter);
+    enum err_code rc = buf_check(&padded, e, "labels");
+
+    if (rc == ERR_OK) {
+        rc = charset_to_utf8(cs, &converter, buf_span(&padded), out, e);
+    }
     charset_converter_deinit(&converter);
+    buf_deinit(&padded);
     return rc;
 }
 
@@ -494,7 +511,9 @@ static enum err_code put_type(const struct ddl_dialect *dialect, struct ddl_type
                               const char *charset, struct arena *arena, struct column_def *out,
                               const char **why, struct err *e)
 {
-    settle(dialect, t, charset);
+    /* Defaults, and what the server changes by itself. */
+    settle_number(t);
+    settle_text(dialect, t, charset);
     out->type = model_type(t->kind);
     out->is_unsigned = t->is_unsigned && t->kind != DDL_TYPE_YEAR;
     out->charset = ddl_charset_shown(dialect, charset);
@@ -520,6 +539,7 @@ enum err_code ddl_column_def(const struct ddl_dialect *dialect, const struct ddl
                                .generated = column->generated};
     if (t.kind == DDL_TYPE_JSON && dialect->mariadb) {
         charset = t.charset == NULL ? "utf8mb4" : t.charset;
+        charset = convert_to == NULL ? charset : convert_to;
     } else if (is_text_kind(t.kind)) {
         charset = t.charset == NULL ? table_charset : t.charset;
         if (convert_to != NULL && (charset == NULL || !str_ieq(charset, "binary"))) {

@@ -87,7 +87,8 @@ struct schema_changes {
 
 /*
  * Applies one statement. Statements that change no table's definition or rows give no changes, and
- * so do those on temporary tables. A failed statement (error_code) must not be given.
+ * so do those on temporary tables. Failed ones (error_code) that are in the log may have done a
+ * part: what that is known for (DROP TABLE, CREATE OR REPLACE) is applied, the rest cannot be read.
  *
  * Owns:   what *out points to lives in s, until the next call that changes s.
  * Errors: ERR_UNSUPPORTED  a statement that changes tables cannot be read, the message says where;

@@ -329,6 +329,29 @@ static bool explicit_timestamps(const struct applying *a)
     return !o->mariadb && o->version_number >= MYSQL_EXPLICIT_TIMESTAMPS;
 }
 
+#define BAD_TABLE 1051u /* DROP TABLE: some of them were not there, the others are gone */
+
+/* What a statement that failed has done nevertheless; it is read as one that does just that. */
+static enum err_code read_failed(struct applying *a)
+{
+    struct ddl_statement *st = &a->statement;
+    unsigned code = a->query->error_code;
+
+    if (code == 0 || st->kind == DDL_NONE || (st->kind == DDL_DROP_TABLES && code == BAD_TABLE)) {
+        return ERR_OK;
+    }
+    if ((st->kind == DDL_CREATE_TABLE || st->kind == DDL_CREATE_LIKE) && st->or_replace &&
+        !st->temporary) {
+        st->names = &st->table;
+        st->name_count = 1;
+        st->kind = DDL_DROP_TABLES;
+        return ERR_OK;
+    }
+    return err_set(a->e, ERR_UNSUPPORTED,
+                   "the statement failed with error %u, and what it had done by then is not known",
+                   code);
+}
+
 static enum err_code run(struct applying *a)
 {
     switch (a->statement.kind) {
@@ -384,6 +407,9 @@ enum err_code schema_apply(struct schema *s, const struct binlog_query *statemen
                                      .database = database};
     enum err_code rc = read_statement(&a);
 
+    if (rc == ERR_OK) {
+        rc = read_failed(&a);
+    }
     if (rc == ERR_UNSUPPORTED) {
         return forget_all(&a);
     }

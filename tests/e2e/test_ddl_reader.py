@@ -1,0 +1,96 @@
+"""What calve reads out of DDL, against INFORMATION_SCHEMA of the servers that ran it.
+
+Each statement that a server accepts is followed by a look at its catalog; then calve reads the log, and
+after each statement its definitions must be the catalog's.
+
+CALVE_TEST_SEED chooses the random statements, CALVE_TEST_DDL_STATEMENTS how many there are.
+"""
+
+import os
+import pathlib
+import random
+
+import pytest
+
+from ddl_dice import Dice
+from ddl_record import Record, statements
+from source import FLAVORS
+
+CORPUS = pathlib.Path(__file__).resolve().parent / "ddl"
+DATABASES = ["ddl_a", "ddl_b"]
+SEED = int(os.environ.get("CALVE_TEST_SEED") or random.SystemRandom().randrange(1 << 32))
+COUNT = int(os.environ.get("CALVE_TEST_DDL_STATEMENTS") or 150)
+
+# Characters whose second byte is a backslash or a backtick, in each charset that has such.
+TRICKY = {
+    "gbk": "乗乣誠縗", "big5": "功許蓋擺", "sjis": "ソ能表十", "cp932": "ソ能表十", "gb18030": "乗乣誠縗",
+    "latin1": "éü", "utf8mb4": "表😀", "cp1251": "жщ", "ujis": "表能", "euckr": "한글", "gb2312": "中文",
+}
+
+
+@pytest.fixture(params=FLAVORS)
+def record(request, servers):
+    made = Record(servers.get(request.param), DATABASES)
+    yield made
+    made.close()
+
+
+def check(record, folder, accepted):
+    wrong = record.compare(folder)
+    assert not wrong, f"{len(wrong)} differences:\n" + "\n".join(wrong[:20])
+    refused = "\n".join(f"{s[:100]}: {why}" for s, why in record.refused[:20])
+    assert len(record.steps) >= accepted, f"only {len(record.steps)} statements were accepted:\n{refused}"
+
+
+@pytest.mark.parametrize("name", ["types", "statements", "own"])
+def test_corpus(record, tmp_path, name):
+    path = CORPUS / f"{record.server.family if name == 'own' else name}.sql"
+    corpus = statements(path)
+    for statement in corpus:
+        record.run(statement)
+    check(record, tmp_path, len(corpus) * 0.9)
+
+
+def test_random_statements(record, tmp_path):
+    print(f"CALVE_TEST_SEED={SEED}")
+    dice = Dice(random.Random(SEED), record.mariadb, DATABASES)
+    assert record.run("CREATE DATABASE ddl_a CHARACTER SET utf8mb4")
+    assert record.run("CREATE DATABASE ddl_b CHARACTER SET latin1")
+    assert record.run("USE ddl_a")
+    for _ in range(COUNT):
+        statement, refused = dice.statement()
+        if not record.run(statement):
+            refused()
+    check(record, tmp_path, COUNT * 0.3)
+
+
+@pytest.mark.parametrize("charset", sorted(TRICKY))
+def test_client_charsets(record, tmp_path, charset):
+    tricky = TRICKY[charset]
+    a, b = tricky[0], tricky[1]
+    record.connect(charset)
+    for statement in [
+            "CREATE DATABASE ddl_a CHARACTER SET utf8mb4",
+            "USE ddl_a",
+            f"CREATE TABLE `{a}` (`{a}` INT COMMENT '{a}', `x{b}` VARCHAR(9) DEFAULT '{b}', c ENUM('{a}','{b}') COMMENT \"{b}\")",
+            f"ALTER TABLE `{a}` ADD {b}y INT COMMENT '{a}''{b}' AFTER `{a}`, ADD z SET('{b}','{a}q')",
+            f"CREATE TABLE k (a ENUM('{a}','x') CHARACTER SET {charset}, b ENUM('{b}') CHARACTER SET utf8mb4)",
+            f"RENAME TABLE `{a}` TO `{b}`",
+            "SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES'",
+            f"CREATE TABLE {a}2 (c ENUM('{a}','\\','{b}'), d INT COMMENT '{a}\\')",
+            f"DROP TABLE `{b}`, `{a}2`",
+    ]:
+        assert record.run(statement), record.refused
+    check(record, tmp_path, 9)
+
+
+def test_temporary_tables_hide_others(record, tmp_path):
+    """With statement logging, what a session does to its temporary tables is in the log."""
+    for statement in [
+            "CREATE DATABASE ddl_a CHARACTER SET utf8mb4", "USE ddl_a", "CREATE TABLE t (a INT)", "CREATE TABLE u (a INT)",
+            "SET SESSION binlog_format = 'STATEMENT'", "CREATE TEMPORARY TABLE t (x INT)", "ALTER TABLE t ADD y INT",
+            "TRUNCATE TABLE t", "CREATE TEMPORARY TABLE v LIKE u", "ALTER TABLE v RENAME u2, ADD z INT",
+            "ALTER TABLE u ADD b INT", "DROP TABLE t", "ALTER TABLE t ADD c INT", "DROP TEMPORARY TABLE u2",
+            "SET SESSION binlog_format = 'ROW'"]:
+        assert record.run(statement), record.refused
+    check(record, tmp_path, 15)
