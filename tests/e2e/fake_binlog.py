@@ -666,7 +666,8 @@ def format_event(dialect, start, checksum, flags=0, created=TIME, server_id=1, l
     body += bytes([1 if checksum else 0])
     size = 19 + len(body) + 4
     # This one has its checksum always.
-    return event(FORMAT, body, start + size if log_pos is None else log_pos, flags, True, server_id)
+    return event(FORMAT, body, start + size if log_pos is None else log_pos, flags, True, server_id,
+                 created)
 
 
 def rotate_body(name, position=4):

@@ -424,6 +424,7 @@ class FakePrimary:
         self.heartbeats = True
         self.errors = []  # of this program, not of what it serves
         self.dumps = []
+        self.looks = []  # dumps without a server id, which only look at a file's head: no hook sees them
         self.queries = []
         self.logins = []
         self.connections = 0
@@ -612,6 +613,9 @@ class FakePrimary:
 
     def own(self, dump, wire):
         """Registers a dump; an older one of the same replica is ended."""
+        if dump.server_id == 0:
+            self.looks.append(dump)
+            return
         with self._lock:
             dump.number = len(self.dumps)
             self.dumps.append(dump)
@@ -1091,7 +1095,8 @@ class Sender:
         dump = self.dump
         self._check_owner(*(where or ("", 4)))
         dump.where = where
-        action = self.primary.hook(dump, data) if self.primary.hook is not None else None
+        hooked = self.primary.hook is not None and dump.server_id != 0
+        action = self.primary.hook(dump, data) if hooked else None
         if isinstance(action, Cut):
             raise _Gone
         if isinstance(action, CutInside):

@@ -311,7 +311,6 @@ def test_T9_reset(make_log, make_primary, make_fake_calve, tmp_path, dialect, gt
     assert ids(calve) == [1, 2]
 
 
-@pytest.mark.xfail(strict=True, reason="by file and position a new history is taken for the old one")
 def test_T9_reset_and_grown(make_log, make_primary, make_fake_calve, tmp_path):  # noqa: F811
     """The same file name and a position that exists again: only the file's creation tells."""
     log = make_log(gtids=False)
@@ -348,7 +347,6 @@ def test_T9_new_uuid_by_position(make_log, make_primary, make_fake_calve, tmp_pa
     assert ids(calve) == [1]
 
 
-@pytest.mark.xfail(strict=True, reason="another server's uuid ends the run today, with the same GTIDs, too")
 def test_T9_new_uuid_by_gtid(make_log, make_primary, make_fake_calve, tmp_path):  # noqa: F811
     """A replica that became the primary: other files, the same transactions."""
     log = make_log()
