@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "mysql/binlog_dump_error.h"
 #include "mysql/binlog_stream_int.h"
 #include "mysql/conn_int.h"
 
@@ -40,76 +41,13 @@ struct dump {
 
 /* ---- what went wrong ---- */
 
-struct dump_error {
-    const char *part; /* of the server's text */
-    enum err_code code;
-    const char *advice;
-};
-
-#define DAMAGED "the source's binlog is damaged there, or the position is not the start of an event"
-#define COPY_AGAIN                                                            \
-    "the tables must be copied anew; let the source keep its binlogs longer " \
-    "(binlog_expire_logs_seconds)"
-
-static const struct dump_error dump_errors[] = {
-    {"same server_", ERR_FENCED,
-     "another replica with this server id follows the source: stop it, or give this one another "
-     "mysql.server-id"},
-    {"first log file", ERR_SOURCE, COPY_AGAIN},
-    {"purged", ERR_SOURCE, COPY_AGAIN},
-    {"GTID state requested", ERR_SOURCE, COPY_AGAIN},
-    {"is missing the GTID", ERR_SOURCE,
-     "the source's binlog has a hole where the tables would go on: they must be copied anew"},
-    {"which is not in the master's binlog", ERR_SOURCE,
-     "this source never had these transactions: it was reset, or it is another server"},
-    {"more GTIDs than", ERR_SOURCE,
-     "transactions were read that this source does not have; a failover lost them, or it is "
-     "another "
-     "server: decide by hand which side is right"},
-    {"position > file size", ERR_SOURCE,
-     "the source's binlog is shorter than what was read of it: it was reset, or it lost its end in "
-     "a "
-     "crash"},
-    {"position < 4", ERR_SOURCE, "the position is not the start of an event"},
-    {"max_allowed_packet", ERR_SOURCE,
-     "raise max_allowed_packet on the source; or the position is not the start of an event"},
-    {"log event", ERR_SOURCE, DAMAGED},
-    {"crc check", ERR_SOURCE, DAMAGED},
-    {"with the checksum", ERR_SOURCE, "set binlog_checksum to CRC32 or NONE on the source"},
-    {"binlog truncated", ERR_SOURCE, DAMAGED},
-    {"format_description_event", ERR_SOURCE, "the source's binlog is damaged there"},
-    {"GTID_MODE", ERR_SOURCE, "gtid_mode was changed on the source: set it back"},
-    {"anonymous transaction", ERR_SOURCE, "gtid_mode was changed on the source: set it back"},
-    {"binlog-storage-engine", ERR_SOURCE,
-     "this source's binlog has no file positions: give it a GTID set to start from"},
-    {"server_id was not set", ERR_SOURCE, "set server_id on the source"},
-    {"inary log is not open", ERR_SOURCE, "start the source with --log-bin"},
-};
-
-static enum err_code explain(unsigned number, const char *text, struct err *e)
-{
-    for (size_t i = 0; i < sizeof dump_errors / sizeof dump_errors[0]; i++) {
-        if (strstr(text, dump_errors[i].part) != NULL) {
-            /* The advice first: some servers' texts are longer than a message may be. */
-            (void)err_set(e, dump_errors[i].code,
-                          "the source ended the binlog dump: %s; it said: %s (error %u)",
-                          dump_errors[i].advice, text, number);
-            if (e != NULL) {
-                e->source_errno = number;
-            }
-            return dump_errors[i].code;
-        }
-    }
-    return ERR_OK;
-}
-
 static enum err_code dump_failed(struct dump *d, struct err *e)
 {
     unsigned number = mysql_errno(d->conn->mysql);
     const char *text = mysql_error(d->conn->mysql);
 
     if (number != CR_SERVER_LOST && number != CR_SERVER_GONE_ERROR) {
-        enum err_code rc = explain(number, text, e);
+        enum err_code rc = binlog_dump_explain(number, text, d->conn->server.is_mariadb, e);
 
         if (rc != ERR_OK) {
             return rc;
@@ -468,6 +406,7 @@ enum err_code binlog_log_created(const struct mysql_options *mysql,
     const struct binlog_stream_options options = {.heartbeat_us = HEARTBEAT_US_DEFAULT};
     const struct binlog_start start = {.gtids = NULL};
 
+    *created_s = 0;
     if (d == NULL) {
         return err_nomem(e);
     }
@@ -484,7 +423,11 @@ enum err_code binlog_log_created(const struct mysql_options *mysql,
     if (rc == ERR_OK) {
         rc = read_created(d, created_s, e);
     }
-    if (rc != ERR_OK) {
+    if (rc != ERR_OK && d->conn != NULL &&
+        binlog_dump_wants_gtids(mysql_errno(d->conn->mysql), d->conn->server.is_mariadb)) {
+        *created_s = 0; /* files say nothing there */
+        rc = ERR_OK;
+    } else if (rc != ERR_OK) {
         err_wrap(e, "looking at the start of %s", at->file);
     }
     close_dump(d);

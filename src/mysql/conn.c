@@ -253,21 +253,26 @@ static enum err_code set_session(struct mysql_conn *c, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code ask_acceptance(struct mysql_conn *c, const struct mysql_options *o,
-                                    struct err *e)
+struct mysql_options mysql_options_here(const struct mysql_options *options,
+                                        const struct mysql_conn *c)
 {
-    struct mysql_options here = *o;
+    struct mysql_options here = *options;
 
-    if (o->accept == NULL) {
-        return ERR_OK;
-    }
     here.accept = NULL;
     here.gives_up = NULL;
     if (c->server.port != 0) {
         here.host = c->server.host;
         here.port = c->server.port;
     }
-    return o->accept(o->ctx, c, &here, e);
+    return here;
+}
+
+static enum err_code ask_acceptance(struct mysql_conn *c, const struct mysql_options *o,
+                                    struct err *e)
+{
+    const struct mysql_options here = mysql_options_here(o, c);
+
+    return o->accept == NULL ? ERR_OK : o->accept(o->ctx, c, &here, e);
 }
 
 static enum err_code open_and_ask(struct mysql_conn *c, const struct mysql_options *o,

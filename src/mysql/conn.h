@@ -82,6 +82,11 @@ struct mysql_server {
 MUST_USE enum err_code mysql_conn_open(const struct mysql_options *options, struct mysql_conn **out,
                                        struct err *e);
 void mysql_conn_close(struct mysql_conn *c);
+
+/* Options that lead to the server of the connection alone, and ask nobody. */
+struct mysql_options mysql_options_here(const struct mysql_options *options,
+                                        const struct mysql_conn *c);
+
 const struct mysql_server *mysql_conn_server(const struct mysql_conn *c);
 
 /* Makes a blocked read on another thread fail soon. */

@@ -299,6 +299,12 @@ static enum err_code set_start(struct copy *c, struct err *e)
     t->source.none_prepared = c->none_prepared;
     (void)snprintf(t->source.server, sizeof t->source.server, "%s",
                    mysql_conn_server(c->conn)->identity);
+    if (c->options->run->options->backfill_only) {
+        return ERR_OK; /* the account may not be one that reads binlogs */
+    }
+    const struct mysql_options here = mysql_options_here(&c->options->run->options->mysql, c->conn);
+
+    ERR_TRY(binlog_log_created(&here, &t->source.position, &t->source.log_created_s, e));
     t->source.def = c->def;
     t->source.assumed = false;
     t->commit.def = c->def;

@@ -20,7 +20,8 @@ struct log_place checkpoint_place(const struct checkpoint *c)
     return (struct log_place){.source = c->source,
                               .position = c->position,
                               .log_created_s = c->log_created_s,
-                              .gtids = c->gtids};
+                              .gtids = c->gtids,
+                              .anonymous = c->anonymous};
 }
 
 char *checkpoint_property(const char *connection)
@@ -42,6 +43,7 @@ enum err_code checkpoint_print(const struct checkpoint *c, struct buf *out, stru
     json_fields_set_uint(&p, o, "pos", c->position.offset);
     json_fields_set_uint(&p, o, "log-created", c->log_created_s);
     json_fields_set_text(&p, o, "gtid", c->gtids);
+    json_fields_set_uint(&p, o, "anonymous", c->anonymous);
     json_fields_set_uint(&p, o, "time-us", c->time_us < 0 ? 0 : (uint64_t)c->time_us);
     json_fields_set_uint(&p, o, "copied", c->copied);
     json_fields_set_uint(&p, o, "gone", c->gone);
@@ -77,6 +79,7 @@ static enum err_code read_fields(const json_t *o, struct checkpoint *out, struct
     out->data_ordinal = json_fields_uint(&p, o, "data-ordinal", INT64_MAX);
     out->position.offset = json_fields_uint(&p, o, "pos", INT64_MAX);
     out->log_created_s = (uint32_t)json_fields_uint(&p, o, "log-created", UINT32_MAX);
+    out->anonymous = json_fields_uint(&p, o, "anonymous", 1) != 0;
     out->time_us = (int64_t)json_fields_uint(&p, o, "time-us", INT64_MAX);
     out->copied = json_fields_uint(&p, o, "copied", 1) != 0;
     out->gone = json_fields_uint(&p, o, "gone", 1) != 0;

@@ -26,6 +26,7 @@ struct checkpoint {
     struct binlog_position position; /* end of the last transaction that is in the table */
     uint32_t log_created_s;          /* when its file was begun; 0: not known */
     char *gtids;                     /* text, NULL when the source has none */
+    bool anonymous;                  /* transactions without GTIDs came after the last of the set */
     int64_t time_us;                 /* when the cut was made */
     bool copied;                     /* a whole copy of the table (backfill) is in it */
     bool gone;                       /* the source has no such table at the position */

@@ -23,6 +23,7 @@ enum err_code checkpoint_next(const struct run *run, const struct followed_table
         .data_ordinal = with_rows ? was->ordinal + 1 : was->data_ordinal,
         .position = at->position,
         .log_created_s = at->log_created_s,
+        .anonymous = at->anonymous,
         .time_us = time_us,
         .copied = was->copied,
         .gone = table->commit.gone,
@@ -180,7 +181,8 @@ static struct log_place place_of(const struct cut *cut)
     return (struct log_place){.source = cut->source,
                               .position = cut->position,
                               .log_created_s = cut->log_created_s,
-                              .gtids = cut->gtids};
+                              .gtids = cut->gtids,
+                              .anonymous = cut->anonymous};
 }
 
 /*

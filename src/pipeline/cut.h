@@ -21,6 +21,7 @@ struct cut {
     char source[SOURCE_BYTES]; /* whose log it is */
     struct binlog_position position;
     uint32_t log_created_s; /* of the file; 0: not known */
+    bool anonymous;         /* the set does not tell all before the position */
     char *gtids;            /* executed set as text; NULL when the source has none */
     int64_t time_us;        /* when it was made */
     struct def_change *changes;

@@ -30,6 +30,7 @@ static enum err_code set_start(struct follow *f, struct err *e)
     (void)snprintf(f->source, sizeof f->source, "%s", o->source == NULL ? "" : o->source);
     memcpy(f->log_file, o->start.file, sizeof f->log_file);
     f->log_created_s = o->start_created_s;
+    f->anonymous = o->start_anonymous;
     if (o->start_gtids != NULL) {
         f->executed = gtid_set_copy(o->start_gtids);
         if (f->executed == NULL) {
@@ -176,6 +177,7 @@ static enum err_code send_cut(struct follow *f, struct err *e)
     (void)snprintf(cut->source, sizeof cut->source, "%s", f->source);
     cut->position = f->end;
     cut->log_created_s = follow_log_created(f);
+    cut->anonymous = f->anonymous;
     cut->time_us = clock_wall_us(&f->run->clock);
     if (f->executed != NULL) {
         struct buf text = {0};
@@ -264,6 +266,7 @@ enum err_code follow_transaction_end(struct follow *f, const struct binlog_posit
     if (f->txn.gtid.present && f->executed != NULL) {
         ERR_TRY(gtid_set_add(f->executed, &f->txn.gtid, e));
     }
+    f->anonymous = f->executed != NULL && !f->txn.gtid.present;
     follow_forget(f);
     f->end = *end;
     f->end_is_exact = true;
@@ -350,6 +353,30 @@ static bool tells_time(const struct binlog_event_header *h)
            h->type != BINLOG_EVENT_MARIADB_BINLOG_CHECKPOINT;
 }
 
+/*
+ * A server that is asked by GTID begins with the last file that can hold what is missing. What lies
+ * between our place and that file has no GTIDs that we lack, but it may have transactions without.
+ */
+static bool skips_files(const struct follow *f, const struct binlog_event *ev)
+{
+    struct binlog_position first = {.offset = 0};
+    struct binlog_position ours = {.offset = 0};
+
+    if (f->by_position || f->end.file[0] == '\0' || ev->header.type != BINLOG_EVENT_ROTATE ||
+        gtid_set_flavor(f->executed) != GTID_FLAVOR_MYSQL) {
+        return false;
+    }
+    memcpy(first.file, ev->end.file, sizeof first.file);
+    memcpy(ours.file, f->end.file, sizeof ours.file);
+    return binlog_position_compare(&first, &ours) > 0;
+}
+
+static enum err_code reopen_by_position(struct follow *f, struct err *e)
+{
+    f->wants_position = true;
+    return err_set_retryable(e, ERR_CONFLICT, "reading again, by file and position");
+}
+
 static enum err_code read_events(struct follow *f, struct retry *retry, struct err *e)
 {
     uint64_t bytes_before = 0;
@@ -358,6 +385,9 @@ static enum err_code read_events(struct follow *f, struct retry *retry, struct e
         struct binlog_event ev;
 
         ERR_TRY(binlog_stream_next(f->stream, &ev, e));
+        if (bytes_before == 0 && skips_files(f, &ev)) {
+            return reopen_by_position(f, e);
+        }
         retry_reset(retry);
         uint64_t bytes = binlog_stream_bytes(f->stream);
 
@@ -398,6 +428,25 @@ static void wait_to_retry(struct follow *f, struct retry *retry, struct rand *ra
     }
 }
 
+/* Some failures come again for ever unless something is done about them. */
+static bool is_worth_it(struct follow *f, const struct err *why)
+{
+    if (why->code == ERR_CONFLICT) {
+        /* gtid_mode was changed, or transactions without GTIDs are due: by GTID they do not come.
+         */
+        f->wants_position = !f->by_position && f->end.file[0] != '\0';
+        return f->wants_position;
+    }
+    if (why->code == ERR_CORRUPT) {
+        bool again =
+            f->damaged.file[0] != '\0' && binlog_position_compare(&f->damaged, &f->end) == 0;
+
+        f->damaged = f->end;
+        return !again && f->end.file[0] != '\0';
+    }
+    return true;
+}
+
 static enum err_code follow_once(struct follow *f, struct retry *retry, struct err *e)
 {
     enum err_code rc = follow_open(f, e);
@@ -406,6 +455,9 @@ static enum err_code follow_once(struct follow *f, struct retry *retry, struct e
         rc = read_events(f, retry, e);
     }
     follow_close(f);
+    if (rc != ERR_OK && e->retryable) {
+        e->retryable = is_worth_it(f, e);
+    }
     return rc;
 }
 
@@ -437,7 +489,9 @@ static enum err_code recover(struct follow *f, struct retry *retry, struct rand 
     if (f->moved && f->rows_since_cut) {
         ERR_TRY(follow_cut(f, e));
     }
-    wait_to_retry(f, retry, rand, &why);
+    if (why.code != ERR_CONFLICT) {
+        wait_to_retry(f, retry, rand, &why);
+    }
     return ERR_OK;
 }
 
@@ -450,6 +504,7 @@ static enum err_code tell_join(struct follow *f, struct err *e)
     join->until = f->until;
     (void)snprintf(join->source, sizeof join->source, "%s", f->source);
     join->log_created_s = follow_log_created(f);
+    join->anonymous = f->anonymous;
     if (f->cut_gtids != NULL) {
         join->gtids = gtid_set_copy(f->cut_gtids);
         return join->gtids == NULL ? err_nomem(e) : ERR_OK;

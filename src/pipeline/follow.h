@@ -28,6 +28,7 @@ struct follow_join {
     char source[SOURCE_BYTES]; /* whose position that is */
     struct binlog_position position;
     uint32_t log_created_s;
+    bool anonymous;               /* the set does not tell all before it */
     struct gtid_set *gtids;       /* NULL: the source has none */
     struct binlog_position until; /* where the run ends; file "" when not by position */
 };
@@ -47,6 +48,7 @@ struct follow_options {
     const struct gtid_set *start_gtids; /* NULL: by position; not owned */
     const char *prepared_note;          /* of earlier runs: see prepared.h; NULL: none; not kept */
     const struct gtid_set *known_gtids; /* what any table has; NULL: by position; not owned */
+    bool start_anonymous; /* some tables have transactions that the sets do not tell */
     const char *replica_uuid;
     const char *schema_note;  /* WATERMARK_NOTE_SCHEMA; NULL: there is none */
     struct follow_join *join; /* filled when the run of it ends for a new table; the caller's */

@@ -67,9 +67,11 @@ struct follow {
     char log_file[BINLOG_FILE_BYTES]; /* whose first event was read last */
     uint32_t log_created_s;           /* when it was begun; 0: not known */
     bool by_position;                 /* the dump was asked for by position */
-    bool anonymous;                   /* transactions without GTIDs came after the last with one */
-    bool behind;                      /* the last try found servers that lack what the lake has */
-    int64_t behind_since_us;          /* monotonic; 0: they had all of it, or none was asked */
+    bool wants_position;              /* the next dump has to be */
+    struct binlog_position damaged; /* where the source's log could not be read; file "": nowhere */
+    bool anonymous;                 /* transactions without GTIDs came after the last with one */
+    bool behind;                    /* the last try found servers that lack what the lake has */
+    int64_t refused_since_us;       /* monotonic: since then no server that answers will do; or 0 */
 
     struct table_id_slot ids[TABLE_IDS_MAX]; /* hashed; full ones push on to the next */
     uint32_t id_count;

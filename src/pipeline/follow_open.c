@@ -24,8 +24,9 @@ static bool is_foreign(const struct follow *f, const struct followed_table *t)
 }
 
 /*
- * Tables that have no more than what the source is told to leave out. On MariaDB this says nothing
- * when a number comes twice; there the place in the log says it, if it is known.
+ * Tables that have no more than what the source is told to leave out: nothing, when it is asked by
+ * position. On MariaDB numbers say nothing when one comes twice; there the place in the log says
+ * it, if it is known.
  */
 void follow_find_level_tables(struct follow *f)
 {
@@ -41,8 +42,8 @@ void follow_find_level_tables(struct follow *f)
         /* MySQL sends nothing again but the PREPAREs that were asked for. */
         const struct gtid_set *left_out = mariadb ? f->executed : o->start_gtids;
 
-        t->source.level = left_out != NULL && t->source.gtids != NULL && !by_place &&
-                          gtid_set_is_subset(t->source.gtids, left_out);
+        t->source.level = !f->by_position && left_out != NULL && t->source.gtids != NULL &&
+                          !by_place && gtid_set_is_subset(t->source.gtids, left_out);
         t->source.caught_up = t->source.level;
     }
 }
@@ -61,17 +62,20 @@ static struct source_claim claim_of(const struct follow *f)
     };
 }
 
-/* A replica that was promoted a moment ago may still apply what it has received. */
-static enum err_code on_behind(struct opening *o, struct err *e)
+/*
+ * A replica that was promoted a moment ago may still apply what it has received, and a server that
+ * does not answer may come back: but not for ever.
+ */
+static enum err_code refuse(struct opening *o, bool may_change, struct err *e)
 {
     struct follow *f = o->f;
     int64_t now_us = clock_mono_us(&f->run->clock);
 
-    f->behind_since_us = f->behind_since_us == 0 ? now_us : f->behind_since_us;
-    f->behind = true;
-    o->final = now_us - f->behind_since_us >= f->run->options->catch_up_us;
+    f->refused_since_us = f->refused_since_us == 0 ? now_us : f->refused_since_us;
+    f->behind = f->behind || may_change;
+    o->final = now_us - f->refused_since_us >= f->run->options->catch_up_us;
     if (e != NULL) {
-        e->retryable = !o->final;
+        e->retryable = may_change && !o->final;
     }
     return ERR_SOURCE;
 }
@@ -82,17 +86,7 @@ static enum err_code judge(struct opening *o, const struct source_claim *claim,
     enum source_verdict verdict;
 
     ERR_TRY(source_judge(claim, s, &verdict, e));
-    switch (verdict) {
-    case SOURCE_FITS:
-        return ERR_OK;
-    case SOURCE_IS_BEHIND:
-        return on_behind(o, e);
-    case SOURCE_HAS_GAP:
-    case SOURCE_WAS_RESET:
-    case SOURCE_IS_FOREIGN:
-        break;
-    }
-    return ERR_SOURCE;
+    return verdict == SOURCE_FITS ? ERR_OK : refuse(o, verdict == SOURCE_IS_BEHIND, e);
 }
 
 static void choose_start(struct opening *o, bool same, bool gtid_enabled)
@@ -105,7 +99,7 @@ static void choose_start(struct opening *o, bool same, bool gtid_enabled)
         return;
     }
     o->start.position = f->end;
-    if (f->executed != NULL && !gtid_enabled) {
+    if (f->executed != NULL && (!gtid_enabled || f->anonymous || f->wants_position)) {
         /* A copy's position may lead its GTID set, though never out of the file. */
         o->start.gtids = NULL;
         o->start.position.offset = f->end_is_exact ? f->end.offset : FILE_START;
@@ -187,7 +181,7 @@ static enum err_code change_source(struct follow *f, const struct mysql_server *
     f->end_is_exact = false;
     f->log_file[0] = '\0';
     f->log_created_s = 0;
-    follow_find_level_tables(f);
+    f->anonymous = false;
     return ERR_OK;
 }
 
@@ -216,7 +210,9 @@ static enum err_code on_opened(struct opening *o, struct err *e)
         f->cut_end.offset = o->start.position.offset;
     }
     f->by_position = o->start.gtids == NULL;
-    f->behind_since_us = 0;
+    f->wants_position = false;
+    follow_find_level_tables(f);
+    f->refused_since_us = 0;
     take_until(o);
     log_info(f->run->log, "source.connected", LOG_STR("server", server->version),
              LOG_STR("host", server->host), LOG_U64("port", server->port),

@@ -57,6 +57,7 @@ struct followed_table {
         char server[SOURCE_BYTES];       /* whose position it is; "": that of the source */
         uint32_t log_created_s;          /* of the position's file; 0: not known */
         struct gtid_set *gtids; /* transactions in the table already; NULL: go by position */
+        bool anonymous;         /* the set does not tell all that is in the table */
         bool foreign;           /* the position is none of the server that is read */
         bool level;             /* has what the stream's start has: there is nothing to skip */
         bool caught_up;         /* nothing is left to skip */

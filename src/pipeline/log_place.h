@@ -18,6 +18,7 @@ struct log_place {
     struct binlog_position position; /* file "": only the set is known */
     uint32_t log_created_s;          /* when the file was begun, by its first event; 0: not known */
     const char *gtids;               /* executed set up to there; NULL when it is not known */
+    bool anonymous;                  /* transactions without GTIDs came after the last of the set */
 };
 
 /* The form that GTID sets of a server have. */

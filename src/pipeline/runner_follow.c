@@ -30,6 +30,7 @@ struct start {
     uint32_t log_created_s;
     struct gtid_set *gtids; /* NULL: by position */
     struct gtid_set *known; /* what any table has; NULL: by position */
+    bool anonymous;         /* some table has transactions that no set tells */
 };
 
 static void start_deinit(struct start *s)
@@ -98,6 +99,16 @@ static enum err_code known_gtids(const struct runner *r, struct gtid_set **out, 
         ERR_TRY(gtid_set_union(*out, r->tables[i]->source.gtids, e));
     }
     return ERR_OK;
+}
+
+static bool some_have_anonymous(const struct runner *r)
+{
+    for (uint32_t i = 0; i < r->table_count; i++) {
+        if (r->tables[i]->source.anonymous) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static bool is_elsewhere(const struct runner *r, const struct followed_table *t)
@@ -290,6 +301,7 @@ static enum err_code start_all(struct threads *t, const struct start *start, str
             .start_gtids = start->gtids,
             .prepared_note = watermarks_note(r->watermarks, WATERMARK_NOTE_PREPARED),
             .known_gtids = start->known,
+            .start_anonymous = start->anonymous,
             .replica_uuid = r->replica_uuid,
             .schema_note = watermarks_note(r->watermarks, WATERMARK_NOTE_SCHEMA),
             .join = &r->join,
@@ -355,6 +367,7 @@ enum err_code runner_follow(struct runner *r, struct err *e)
     if (rc == ERR_OK && start.gtids != NULL) {
         rc = known_gtids(r, &start.known, e);
     }
+    start.anonymous = some_have_anonymous(r);
     if (rc != ERR_OK) {
         start_deinit(&start);
         return rc;

@@ -29,6 +29,7 @@ static enum err_code move_tables(struct runner *r, struct err *e)
         if (is_behind(t, j, r->run.source)) {
             t->source.position = j->position;
             t->source.log_created_s = j->log_created_s;
+            t->source.anonymous = j->anonymous;
             (void)snprintf(t->source.server, sizeof t->source.server, "%s", j->source);
         }
         if (j->gtids != NULL && t->source.gtids != NULL) {
@@ -69,6 +70,7 @@ static enum err_code start_as_gone(struct runner *r, struct followed_table *t, s
         .source = r->join.source,
         .position = r->join.position,
         .log_created_s = r->join.log_created_s,
+        .anonymous = r->join.anonymous,
     };
     enum err_code rc = runner_commit_start(r, t, &at, r->join.gtids, e);
 

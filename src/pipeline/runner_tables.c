@@ -504,6 +504,8 @@ enum err_code runner_commit_start(struct runner *r, struct followed_table *t,
         rc = place.gtids == NULL || t->source.gtids == NULL ? err_nomem(e) : ERR_OK;
     }
     t->source.position = place.position;
+    t->source.log_created_s = place.log_created_s;
+    t->source.anonymous = place.anonymous;
     (void)snprintf(t->source.server, sizeof t->source.server, "%s", place.source);
     if (rc == ERR_OK) {
         rc = commit_start(r, t, &place, e);
@@ -513,10 +515,14 @@ enum err_code runner_commit_start(struct runner *r, struct followed_table *t,
 }
 
 static enum err_code commit_starts(struct runner *r, const struct low_watermark *start,
-                                   const char *source, bool none_prepared, struct err *e)
+                                   const struct mysql_conn *conn, bool none_prepared, struct err *e)
 {
-    const struct log_place at = {.source = source, .position = start->position};
-    enum err_code rc = ERR_OK;
+    const struct mysql_options here = mysql_options_here(&r->options.mysql, conn);
+    struct log_place at = {.source = mysql_conn_server(conn)->identity,
+                           .position = start->position};
+    enum err_code rc = at.position.file[0] == '\0'
+                           ? ERR_OK
+                           : binlog_log_created(&here, &at.position, &at.log_created_s, e);
 
     (void)pthread_mutex_lock(&r->run.catalog_mutex);
     for (uint32_t i = 0; rc == ERR_OK && i < r->table_count; i++) {
@@ -548,7 +554,7 @@ enum err_code runner_start_new_tables(struct runner *r, struct err *e)
         rc = find_start_point(r, conn, &start, &none_prepared, e);
     }
     if (rc == ERR_OK) {
-        rc = commit_starts(r, &start, mysql_conn_server(conn)->identity, none_prepared, e);
+        rc = commit_starts(r, &start, conn, none_prepared, e);
     }
     mysql_conn_close(conn);
     low_watermark_deinit(&start);

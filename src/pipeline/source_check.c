@@ -469,7 +469,7 @@ enum err_code source_check_log(const struct source_claim *claim, const struct so
         return ERR_OK;
     }
     ERR_TRY(binlog_log_created(here, &claim->position, &created_s, e));
-    if (created_s == claim->log_created_s) {
+    if (created_s == 0 || created_s == claim->log_created_s) {
         return ERR_OK;
     }
     return err_set(e, ERR_SOURCE,

@@ -11,6 +11,7 @@ static enum err_code set_place(struct followed_table *t, const struct log_place 
 {
     t->source.position = place->position;
     t->source.log_created_s = place->log_created_s;
+    t->source.anonymous = place->anonymous;
     (void)snprintf(t->source.server, sizeof t->source.server, "%s", place->source);
     gtid_set_free(t->source.gtids);
     t->source.gtids = NULL;

@@ -27,7 +27,9 @@ static enum err_code read_place(const json_t *o, struct watermark_places *out, s
     const char *gtids = json_string_value(json_object_get(o, "gtid"));
     json_int_t offset = json_integer_value(json_object_get(o, "pos"));
     json_int_t created = json_integer_value(json_object_get(o, "log-created"));
-    struct log_place place = {.source = source, .gtids = gtids};
+    struct log_place place = {.source = source,
+                              .gtids = gtids,
+                              .anonymous = json_is_true(json_object_get(o, "anonymous"))};
 
     if (file == NULL || source == NULL || offset < 0 || created < 0 || created > UINT32_MAX ||
         strlen(file) >= sizeof place.position.file || strlen(source) >= SOURCE_BYTES) {
@@ -66,8 +68,11 @@ static json_t *place_to_json(const struct watermark_place *p)
     json_t *o = json_pack("{s:s, s:I, s:s, s:s*}", "file", p->position.file, "pos",
                           (json_int_t)p->position.offset, "source", p->source, "gtid", p->gtids);
 
-    if (p->log_created_s != 0 &&
-        json_object_set_new(o, "log-created", json_integer(p->log_created_s)) != 0) {
+    bool whole = p->log_created_s == 0 ||
+                 json_object_set_new(o, "log-created", json_integer(p->log_created_s)) == 0;
+
+    whole = (!p->anonymous || json_object_set_new(o, "anonymous", json_true()) == 0) && whole;
+    if (!whole) {
         json_decref(o);
         return NULL;
     }
@@ -109,7 +114,8 @@ static bool same_position(const struct binlog_position *a, const struct binlog_p
 enum err_code watermark_places_put(struct watermark_places *p, const struct log_place *at,
                                    struct err *e)
 {
-    struct watermark_place next = {.position = at->position, .log_created_s = at->log_created_s};
+    struct watermark_place next = {
+        .position = at->position, .log_created_s = at->log_created_s, .anonymous = at->anonymous};
 
     (void)snprintf(next.source, sizeof next.source, "%s", at->source);
     next.gtids = at->gtids == NULL ? NULL : str_dup(at->gtids);
@@ -163,5 +169,6 @@ struct log_place watermark_place_of(const struct watermark_place *p)
     return (struct log_place){.source = p->source,
                               .position = p->position,
                               .log_created_s = p->log_created_s,
-                              .gtids = p->gtids};
+                              .gtids = p->gtids,
+                              .anonymous = p->anonymous};
 }

@@ -19,6 +19,7 @@ struct watermark_place {
     char source[SOURCE_BYTES];
     uint32_t log_created_s;
     char *gtids; /* NULL: not known */
+    bool anonymous;
 };
 
 struct watermark_places {
