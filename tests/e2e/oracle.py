@@ -76,7 +76,7 @@ def float_json(x):
     for precision in range(1, 10):
         near = Decimal(f"{exact:.{precision - 1}e}")
         step = Decimal(1).scaleb(near.adjusted() - precision + 1)
-        fits = [c for c in (near - step, near, near + step)
+        fits = [c for c in (near, near - step, near + step)  # near is first: of two as near it is the even one
                 if c > 0 and _reads_as(c, _float32_bits(abs(x)))]
         if fits:
             best = min(fits, key=lambda c: abs(c - exact))

@@ -19,6 +19,7 @@ from type_tables import name_of
 LOOSE = "ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO"
 EVENTS = ("insert", "update", "delete")
 MARKS = ("truncate", "drop", "rename")
+DDL = ("ALTER", "CREATE", "DROP", "TRUNCATE", "RENAME", "TRIGGER", "noise", "TEMPORARY")
 
 
 @dataclasses.dataclass
@@ -104,7 +105,10 @@ class Model:
             self.errors[e.args[0]] += 1
             self.script[-1] += f" -- {e.args[0]} {e.args[1]}"
             return False
-        self.done[kind or statement.split(" ", 1)[0]] += 1
+        kind = kind or statement.split(" ", 1)[0]
+        self.done[kind] += 1
+        if kind in DDL:
+            self.script[-1] += f" -- ends at {self.position()[1]}"
         return True
 
     def _note(self, live, kind, payloads):
@@ -114,9 +118,12 @@ class Model:
         else:
             self._commit_items([(live.name, item)])
 
-    def _commit_items(self, items):
+    def place(self):
         file, offset = self.position()
-        end = file_number(file), offset
+        return file_number(file), offset
+
+    def _commit_items(self, items, end=None):
+        end = end or self.place()
         for name, item in items:
             item.end = end
             self.streams[name].append(item)
@@ -130,10 +137,11 @@ class Model:
             self.open = []
             self.before = {n: set(t.ids) for n, t in self.live.items()}
 
-    def commit(self):
+    def commit(self, end=None):
+        """end: where it was committed already."""
         self.run("COMMIT")
         items, self.open = self.open, None
-        self._commit_items(items)
+        self._commit_items(items, end)
 
     def rollback(self):
         self.run("ROLLBACK")
@@ -210,7 +218,7 @@ class Model:
                 self._commit_items([(name, Item("copy", [], alive=len(self.live[name].ids), number=len(self.script)))])
 
     def script_text(self):
-        return ";\n".join(f"{i + 1}: {s if len(s) < 600 else s[:600] + '…'}" for i, s in enumerate(self.script))
+        return ";\n".join(f"{i + 1}: {s if len(s) < 600 else s[:570] + '…' + s[-30:]}" for i, s in enumerate(self.script))
 
 
 # ---- the generator -----------------------------------------------------------------------------
@@ -465,9 +473,10 @@ class Storm:
         self.last = statement
         if roll < 0.2:
             m.begin()
-            self.change(ends=False)
+            self.change()
+            file, offset = m.place()
             done = m.run(statement, kind)
-            m.commit()
+            m.commit((file, offset + 1))  # behind that place, in front of the DDL
             return done
         return m.run(statement, kind)
 
@@ -587,6 +596,10 @@ class Storm:
         if live is None or any(n.startswith(("_new", "_old")) for n in self.model.live):
             return
         m, name = self.model, live.name
+        keys = m.session.execute("SELECT COLUMN_NAME FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 AND TABLE_SCHEMA = "
+                                 f"'{m.session.schema}' AND TABLE_NAME = '{name}' AND INDEX_NAME = 'PRIMARY'")
+        if [k[0] for k in keys] != [live.id]:  # what a trigger has written must not be written again
+            return
         ghost = self._ghost(live, f"_new_{name}")
         if ghost is None:
             return
@@ -639,8 +652,7 @@ class Storm:
 
     # -- changes --
 
-    def change(self, live=None, ends=True):
-        del ends
+    def change(self, live=None):
         d, m = self.dice, self.model
         live = live or self._any()
         if live is None:
