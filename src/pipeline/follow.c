@@ -461,6 +461,29 @@ static enum err_code follow_once(struct follow *f, struct retry *retry, struct e
     return rc;
 }
 
+/*
+ * Trouble inside of a transaction whose rows are on their way takes back all since the last cut.
+ * What came before the transaction is whole, and must get to the lake: it is read once more.
+ */
+static bool reads_up_to(struct follow *f, const struct err *why)
+{
+    struct binlog_position start = f->end;
+    struct err ignored = {0};
+
+    if (f->tainted || f->last.code != ERR_OK || !f->txn.open || !f->txn.routed ||
+        start.file[0] == '\0' || run_failed(f->run) ||
+        binlog_position_compare(&start, &f->cut_end) <= 0 ||
+        leave_open_transaction(f, &ignored) != ERR_OK) {
+        return false;
+    }
+    f->last = *why;
+    f->until = start;
+    gtid_set_free(f->until_gtids);
+    f->until_gtids = NULL;
+    f->done = false;
+    return true;
+}
+
 /* What came before trouble that ends the run is whole: it goes to the lake first. */
 static void cut_before_end(struct follow *f)
 {
@@ -512,7 +535,7 @@ static enum err_code tell_join(struct follow *f, struct err *e)
     return ERR_OK;
 }
 
-enum err_code follow_run(struct follow *f, struct err *e)
+static enum err_code run(struct follow *f, struct err *e)
 {
     struct retry retry = {.min_us = SECOND_US / 5, .max_us = 30 * (int64_t)SECOND_US};
     struct rand rand;
@@ -534,6 +557,9 @@ enum err_code follow_run(struct follow *f, struct err *e)
             }
         } else {
             follow_xa_explain(f, &err);
+            if (reads_up_to(f, &err)) {
+                continue;
+            }
             cut_before_end(f);
         }
         if (e != NULL) {
@@ -549,4 +575,17 @@ enum err_code follow_run(struct follow *f, struct err *e)
         ERR_TRY(follow_cut(f, e));
     }
     return f->options.join->wanted ? tell_join(f, e) : ERR_OK;
+}
+
+enum err_code follow_run(struct follow *f, struct err *e)
+{
+    enum err_code rc = run(f, e);
+
+    if (rc == ERR_OK && f->last.code != ERR_OK) {
+        if (e != NULL) {
+            *e = f->last;
+        }
+        return f->last.code;
+    }
+    return rc;
 }

@@ -88,6 +88,7 @@ struct follow {
     char *schema_state;    /* schema_note_state() as of the last note, or the start; NULL: none */
     bool defs_changed;     /* of followed tables, since the last cut */
     bool tainted;          /* a statement was applied by halves: no cut may follow */
+    struct err last;       /* what the run ends for, once what came before is read again */
 };
 
 /* One event. f->done is set when the end that was asked for is reached. */
