@@ -248,8 +248,13 @@ class Types:
     def varying(self, name):
         n = self.dice.choice((0, 1, 10, 63, 64, 85, 86, 127, 128, 255, 256, 300, 1000))
         _, charset = self._charset()
-        return Column(name, "varchar", f"VARCHAR({n}){charset}", lambda: text(self.string(n)), n * 4 + 2,
-                      in_key=0 < n < 100)
+        packed = self._packed() if n else ""
+        return Column(name, "varchar" + packed.lower(), f"VARCHAR({n}){packed}{charset}", lambda: text(self.string(n)),
+                      n * 4 + 2, in_key=0 < n < 100 and not packed)
+
+    def _packed(self):
+        """MariaDB compresses values of such columns, if that makes them shorter."""
+        return " COMPRESSED" if not self.mysql and self.dice.random() < 0.15 else ""
 
     def long_text(self, name):
         word, most = self.dice.choice((("TINYTEXT", 60), ("TEXT", 15000), ("MEDIUMTEXT", 20000), ("LONGTEXT", 20000)))
@@ -259,7 +264,8 @@ class Types:
             if most > 10000 and self.dice.random() < 0.03:
                 return f"REPEAT({text(self.string(20))}, {self.dice.randint(1000, 3000)})"
             return text(self.string(self.dice.choice((60, most if self.dice.random() < 0.1 else 300))))
-        return Column(name, word.lower(), word + charset, value, 12, prefix=True)
+        packed = self._packed()
+        return Column(name, word.lower() + packed.lower(), word + packed + charset, value, 12, prefix=True, in_key=not packed)
 
     def _labels(self, charset, count):
         pool = ("" if self.plain_labels else LABEL_CHARACTERS.get(charset, "")) + "abcXYZ019_-. ';:()\"\\/"
@@ -325,7 +331,8 @@ class Types:
             if most > 1000 and self.dice.random() < 0.03:
                 return f"REPEAT({blob(self.raw(20) + b'x')}, {self.dice.randint(1000, 3000)})"
             return blob(self.raw(most if self.dice.random() < 0.1 else min(most, 300)))
-        return Column(name, word.lower(), word, value, 12, prefix=True)
+        packed = self._packed()
+        return Column(name, word.lower() + packed.lower(), word + packed, value, 12, prefix=True, in_key=not packed)
 
     # -- documents and places --
 

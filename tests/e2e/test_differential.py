@@ -191,11 +191,24 @@ def replayed(rows):
     return +state
 
 
-def test_slow_decoder_of_partial_documents(make_source, make_oracle):
+def check_both(source, first, offset, make_calve, expected):
+    """What a table is at the end, by the slow decoder; and calve has the same rows. Returns events by type."""
+    decoder, files = Decoder(ServerCatalog(source.session())), binlog_bytes(source, first)
+    rows = [row for _, data in files for row in decoder.rows(data, lambda s, _: s == source.schema)]
+    assert replayed(rows) == collections.Counter(expected)
+    calve = make_calve(source)
+    calve.ok("run", snapshot="never", **{"from": f"{first}:{offset}", "until": "current"})
+    slow = slow_changes(Decoder(decoder.catalog), files, source.schema, offset)
+    assert check_lake(calve.lake, source.schema, slow) == len(rows)
+    return decoder.counts
+
+
+def test_partial_documents(make_source, make_calve, make_oracle):
     source = make_source("mysql-9")
-    start = source.position()
     new_session(source, binlog_row_value_options="PARTIAL_JSON")
-    source.sql("CREATE TABLE j (id INT PRIMARY KEY, a JSON, n INT, b JSON)",
+    source.sql("CREATE TABLE j (id INT PRIMARY KEY, a JSON, n INT, b JSON)")
+    start = source.position()
+    source.sql(
                """INSERT INTO j VALUES (1, '{"a":[1,2,{"b":"x"}],"it\\'s \\\\"q\\\\" é.[":{"k":1}}', 1, '[1,2,3]'),
                   (2, '[{"z":1.5},[],"text"]', 2, '{"k":"v"}'), (3, NULL, 3, '1')""",
                """UPDATE j SET a = JSON_SET(a, '$.a[2].b', 'longer than before', '$.a[0]', 7.25), n = n + 1""",
@@ -204,25 +217,19 @@ def test_slow_decoder_of_partial_documents(make_source, make_oracle):
                "UPDATE j SET a = JSON_SET(a, '$[5]', TRUE), b = JSON_SET(b, '$.new', DATE'2024-02-29') WHERE id = 2",
                "UPDATE j SET a = JSON_REPLACE(a, '$[0].z', NULL), n = n + 1 WHERE id = 2",
                "UPDATE j SET a = JSON_OBJECT('whole', 1), b = JSON_ARRAY() WHERE id = 3")
-    decoder = Decoder(ServerCatalog(source.session()))
-    rows = [row for _, data in binlog_bytes(source, start[0])
-            for row in decoder.rows(data, lambda s, _: s == source.schema)]
-    assert decoder.counts[39] > 3
-    assert replayed(rows) == collections.Counter(make_oracle(source).rows(source.schema, "j"))
+    counts = check_both(source, *start, make_calve, make_oracle(source).rows(source.schema, "j"))
+    assert counts[39] > 3
 
 
 @pytest.mark.parametrize("flavor", ["mariadb-10.11", "mariadb-11.8"])
-def test_slow_decoder_of_compressed_events(flavor, make_source, make_oracle):
+def test_compressed_events(flavor, make_source, make_calve, make_oracle):
     source = make_source(flavor)
-    start = source.position()
     with source.globals(log_bin_compress=1, log_bin_compress_min_len=10):
         new_session(source)
-        source.sql("CREATE TABLE c (id INT PRIMARY KEY, t TEXT, v VARCHAR(300) COMPRESSED, b BLOB COMPRESSED)",
-                   "INSERT INTO c VALUES (1, REPEAT('é', 4000), REPEAT('v', 300), REPEAT('b', 60000)),"
+        source.sql("CREATE TABLE c (id INT PRIMARY KEY, t TEXT, v VARCHAR(300) COMPRESSED, b BLOB COMPRESSED)")
+        start = source.position()
+        source.sql("INSERT INTO c VALUES (1, REPEAT('é', 4000), REPEAT('v', 300), REPEAT('b', 60000)),"
                    " (2, '', '', ''), (3, NULL, NULL, NULL), (4, 'x', 'short', 'y')",
                    "UPDATE c SET t = CONCAT(t, 'x'), v = CONCAT('w', v) WHERE id < 3", "DELETE FROM c WHERE id = 4")
-    decoder = Decoder(ServerCatalog(source.session()))
-    rows = [row for _, data in binlog_bytes(source, start[0])
-            for row in decoder.rows(data, lambda s, _: s == source.schema)]
-    assert {166, 167, 168} <= set(decoder.counts)
-    assert replayed(rows) == collections.Counter(make_oracle(source).rows(source.schema, "c"))
+    counts = check_both(source, *start, make_calve, make_oracle(source).rows(source.schema, "c"))
+    assert {166, 167, 168} <= set(counts)

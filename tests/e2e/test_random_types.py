@@ -23,7 +23,6 @@ from source import FLAVORS, Source
 from test_differential import binlog_bytes, check_lake, first_difference, lake_changes, slow_changes
 
 SECONDS = float(os.environ.get("CALVE_TEST_SECONDS", "25"))
-PARTIAL_JSON = False  # whether calve reads differences of documents
 LOOSE = "SET SESSION sql_mode = 'ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO', time_zone = '+00:00'"
 # Statements may fail: values that do not fit, keys that are there, mixed engines. Not with these: the syntax,
 # a server that is gone.
@@ -73,8 +72,10 @@ class Round:
 
     def open(self):
         self.source.sql(f"SET GLOBAL binlog_row_metadata = {self.metadata}")
+        if self.source.family == "mariadb":
+            self.source.sql(f"SET GLOBAL log_bin_compress = {self.dice.choice(('ON', 'OFF', 'OFF'))}",
+                            f"SET GLOBAL log_bin_compress_min_len = {self.dice.choice((10, 256))}")
         self.session = self.source.session()
-        self.session.encoders = dict(self.session.encoders)
         self.run(LOOSE)
         if self.source.flavor == "mariadb-11.8" and self.dice.random() < 0.25:
             self.run("SET SESSION binlog_row_image = FULL_NODUP")
@@ -108,7 +109,7 @@ class Round:
     def change(self, transactions):
         statements = Statements(self.dice, self.tables, self.types.mysql)
         for _ in range(transactions):
-            for statement in statements.transaction(PARTIAL_JSON):
+            for statement in statements.transaction(partial_json=True):
                 self.run(statement)
         self.run("COMMIT")
 
@@ -268,6 +269,8 @@ class Game:
         finally:
             if first.server.running():
                 first.sql(f"SET GLOBAL binlog_row_metadata = {old}")
+                if first.family == "mariadb":
+                    first.sql("SET GLOBAL log_bin_compress = OFF")
         source.drop()
         last = first.binlog_files()[-1]
         first.sql(f"PURGE BINARY LOGS TO '{last}'")
