@@ -438,7 +438,9 @@ static enum err_code load(struct mysql_conn *c, const char *schema, struct loadi
     buf_append_str(&columns, " ORDER BY ORDINAL_POSITION");
     ERR_TRY(run(c, &columns, add_column, l, e));
     if (l->def->column_count == 0) {
-        return err_set(e, ERR_NOT_FOUND, "the account sees no column of it: grant SELECT on it");
+        /* Or it was dropped just now: the next look tells. */
+        return err_set_retryable(e, ERR_SOURCE,
+                                 "the account sees no column of it: grant SELECT on it");
     }
     l->def->key = arena_alloc(l->arena, l->def->column_count, sizeof *l->def->key);
     if (l->def->key == NULL) {

@@ -1,5 +1,6 @@
 #include "pipeline/backfill.h"
 
+#include <mysqld_error.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -332,6 +333,7 @@ static enum err_code next_checkpoint(const struct copy *c, struct checkpoint *ou
     }
     if (rc == ERR_OK) {
         out->copied = true;
+        out->started = true;
     }
     buf_deinit(&gtids);
     return rc;
@@ -382,6 +384,13 @@ static enum err_code commit_copy(struct copy *c, struct err *e)
     return rc;
 }
 
+/* What a statement that alters, renames or drops the table does to a read of it. */
+static bool was_altered(unsigned number)
+{
+    return number == ER_TABLE_DEF_CHANGED || number == ER_BAD_FIELD_ERROR ||
+           number == ER_NO_SUCH_TABLE;
+}
+
 static enum err_code copy_once(const struct backfill_options *options, struct followed_table *table,
                                struct err *e)
 {
@@ -404,6 +413,9 @@ static enum err_code copy_once(const struct backfill_options *options, struct fo
         log_info(log, "copy.done", LOG_STR("table", table->full_name), LOG_U64("rows", c.rows),
                  LOG_F64("seconds", (double)took_us / 1e6));
     } else {
+        if (e != NULL && was_altered(e->source_errno)) {
+            e->retryable = true;
+        }
         /* They are tried again, or never. */
         atomic_fetch_sub_explicit(&options->run->counters.rows_copied, c.rows,
                                   memory_order_relaxed);

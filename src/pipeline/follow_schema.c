@@ -90,6 +90,18 @@ static enum err_code first_note(struct follow *f, struct mysql_conn *conn, struc
     return rc;
 }
 
+/* A followed table whose definition at the start is the note's. */
+static enum err_code note_was(void *ctx, const char *schema, const char *name, struct err *e)
+{
+    struct followed_table *t = follow_find_table(ctx, span_str(schema), span_str(name));
+
+    (void)e;
+    if (t != NULL) {
+        t->source.changed_since = true;
+    }
+    return ERR_OK;
+}
+
 static enum err_code load_note(struct follow *f, struct mysql_conn *conn, char **note,
                                struct err *e)
 {
@@ -98,7 +110,7 @@ static enum err_code load_note(struct follow *f, struct mysql_conn *conn, char *
     enum err_code rc = ERR_OK;
 
     if (f->options.schema_note != NULL) {
-        rc = schema_note_load(f->options.schema_note, &start, f->schema, &state, e);
+        rc = schema_note_load(f->options.schema_note, &start, f->schema, &state, note_was, f, e);
     }
     if (rc == ERR_OK && state.len == 0) {
         /* The first start: what holds now is what held there, or the table maps will say no. */
@@ -164,12 +176,32 @@ static void note_defs(struct follow *f)
     }
 }
 
+/*
+ * A table that is ahead has what it had at the start unless a statement in between changed it. The
+ * note tells of those, as far as a cut led there; a copy came by no statement that is noted.
+ */
+static enum err_code set_at_start(struct follow *f, struct followed_table *t, struct err *e)
+{
+    t->source.joined = false;
+    if (is_at_start(f, t)) {
+        return follow_schema_join(f, t, e);
+    }
+    if (t->source.changed_since || t->commit.expected.started || t->source.assumed ||
+        t->source.def == NULL) {
+        return ERR_OK;
+    }
+    return schema_set_table(f->schema, t->source.def, true, e);
+}
+
 enum err_code follow_schema_open(struct follow *f, char **note, struct err *e)
 {
     struct mysql_conn *conn = NULL;
     enum err_code rc = mysql_conn_open(&f->run->options->mysql, &conn, e);
 
     *note = NULL;
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        f->options.tables[i]->source.changed_since = false;
+    }
     if (rc == ERR_OK) {
         rc = new_schema(f, conn, e);
     }
@@ -181,12 +213,7 @@ enum err_code follow_schema_open(struct follow *f, char **note, struct err *e)
     }
     mysql_conn_close(conn);
     for (uint32_t i = 0; rc == ERR_OK && i < f->options.table_count; i++) {
-        struct followed_table *t = f->options.tables[i];
-
-        t->source.joined = false;
-        if (is_at_start(f, t)) {
-            rc = follow_schema_join(f, t, e);
-        }
+        rc = set_at_start(f, f->options.tables[i], e);
     }
     if (rc == ERR_OK) {
         schema_keep(f->schema);
@@ -249,7 +276,7 @@ static enum err_code list_changes(struct follow *f, struct cut *cut, struct err 
     return ERR_OK;
 }
 
-static enum err_code make_note(struct follow *f, const struct table_def **was, uint32_t count,
+static enum err_code make_note(struct follow *f, const struct schema_was *was, uint32_t count,
                                struct cut *cut, struct err *e)
 {
     struct schema_place at = place_of(f);
@@ -280,8 +307,7 @@ static enum err_code make_note(struct follow *f, const struct table_def **was, u
 
 static enum err_code add_note(struct follow *f, struct cut *cut, struct err *e)
 {
-    const struct table_def **was = calloc(cut->change_count + 1u, sizeof *was);
-    uint32_t count = 0;
+    struct schema_was *was = calloc(cut->change_count + 1u, sizeof *was);
 
     if (was == NULL) {
         return err_nomem(e);
@@ -289,11 +315,10 @@ static enum err_code add_note(struct follow *f, struct cut *cut, struct err *e)
     for (uint32_t i = 0; i < cut->change_count; i++) {
         const struct followed_table *t = cut->changes[i].table;
 
-        if (t->source.cut_def != NULL && !t->source.cut_assumed) {
-            was[count++] = t->source.cut_def;
-        }
+        was[i] = (struct schema_was){t->schema, t->name,
+                                     t->source.cut_assumed ? NULL : t->source.cut_def};
     }
-    enum err_code rc = make_note(f, was, count, cut, e);
+    enum err_code rc = make_note(f, was, cut->change_count, cut, e);
 
     free(was);
     return rc;

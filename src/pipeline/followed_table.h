@@ -46,8 +46,9 @@ struct followed_table {
     struct {
         const struct table_def *def; /* as of the position of the stream; NULL: the source has no
                                         such table there */
-        bool assumed; /* def is the server's of now: what it was there nobody knows */
-        bool joined;  /* def is in the schema of the stream */
+        bool assumed;       /* def is the server's of now: what it was there nobody knows */
+        bool joined;        /* def is in the schema of the stream */
+        bool changed_since; /* the start: what it was there is the schema note's */
         const struct table_def *cut_def; /* these three as of the last cut */
         bool cut_assumed;
         bool cut_joined;
@@ -84,6 +85,7 @@ struct followed_table {
     struct {
         struct checkpoint expected; /* what we last read or wrote; ordinal 0: none yet */
         bool exists;                /* in the catalog */
+        bool vanished;              /* from the source, while the run was starting */
         bool backfill_complete;
         bool stale_mark; /* the watermark is of a table that was dropped */
         bool ahead;      /* at the start it had transactions that cuts may not have: source.gtids */

@@ -131,6 +131,7 @@ static enum err_code run_phases(struct runner *r, struct err *e)
         return ERR_OK;
     }
     ERR_TRY(runner_copy(r, e));
+    runner_leave_vanished(r);
     if (r->options.backfill_only || !goes_on(r)) {
         return ERR_OK;
     }

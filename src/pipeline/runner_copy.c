@@ -35,6 +35,9 @@ static void *worker_main(void *arg)
         }
         enum err_code rc = backfill_table(&options, jobs->tables[i], &err);
 
+        if (rc == ERR_NOT_FOUND && runner_may_vanish(jobs->r, jobs->tables[i], &err)) {
+            continue;
+        }
         if (rc != ERR_OK && !(rc == ERR_CANCELLED && atomic_load(&run->stopping))) {
             run_fail(run, &err);
         }

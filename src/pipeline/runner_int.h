@@ -43,6 +43,13 @@ MUST_USE enum err_code runner_commit_start(struct runner *r, struct followed_tab
 MUST_USE enum err_code runner_add_table(struct runner *r, const char *schema, const char *name,
                                         struct err *e);
 
+/*
+ * Whether the run may go on without a table that was dropped as it was to be copied: no glob names
+ * it. It is then left out by the next call of runner_leave_vanished.
+ */
+bool runner_may_vanish(struct runner *r, struct followed_table *t, const struct err *why);
+void runner_leave_vanished(struct runner *r);
+
 /* Takes in the table that following ended for. */
 MUST_USE enum err_code runner_join(struct runner *r, struct err *e);
 

@@ -93,7 +93,12 @@ static enum err_code take_in(struct runner *r, struct followed_table *t, struct 
     if (r->join.has_rows && r->options.snapshot == RUN_SNAPSHOT_INITIAL) {
         ERR_TRY(look(r, t, e));
         if (t->source.def != NULL) {
-            return runner_copy(r, e);
+            enum err_code rc_copy = runner_copy(r, e);
+
+            if (rc_copy != ERR_OK || !t->commit.vanished) {
+                return rc_copy;
+            }
+            t->commit.vanished = false;
         }
     }
     return start_as_gone(r, t, e);

@@ -169,6 +169,59 @@ static enum err_code check_server(const struct mysql_server *s, struct err *e)
     return ERR_OK;
 }
 
+bool runner_may_vanish(struct runner *r, struct followed_table *t, const struct err *why)
+{
+    for (uint32_t i = 0; i < r->options.table_count; i++) {
+        const char *glob = r->options.tables[i];
+
+        if (strpbrk(glob, "*?") == NULL && str_glob(glob, t->full_name, r->icase)) {
+            return false;
+        }
+    }
+    t->commit.vanished = true;
+    log_warn(r->run.log, "table.vanished", LOG_STR("table", t->full_name),
+             LOG_STR("reason", why->msg));
+    return true;
+}
+
+void runner_leave_vanished(struct runner *r)
+{
+    for (uint32_t i = 0; i < r->table_count;) {
+        struct followed_table *t = r->tables[i];
+
+        if (t->commit.vanished && !followed_table_has_position(t)) {
+            followed_table_free(t);
+            r->table_count--;
+            memmove(&r->tables[i], &r->tables[i + 1],
+                    (r->table_count - i) * sizeof(struct followed_table *));
+        } else {
+            i++;
+        }
+    }
+}
+
+/* A table that is dropped while it is being looked at is none that was meant. */
+static enum err_code look_at_table(struct runner *r, struct mysql_conn *conn,
+                                   struct followed_table *t, struct err *e)
+{
+    struct table_def *def = NULL;
+    struct err why = {0};
+    enum err_code rc = source_catalog_load(conn, t->schema, t->name, &t->arena, &def, &why);
+
+    if (rc != ERR_OK && why.retryable) {
+        rc = source_catalog_load(conn, t->schema, t->name, &t->arena, &def, &why);
+    }
+    t->source.def = def;
+    t->commit.def = def;
+    if (rc == ERR_OK || (rc == ERR_NOT_FOUND && runner_may_vanish(r, t, &why))) {
+        return ERR_OK;
+    }
+    if (e != NULL) {
+        *e = why;
+    }
+    return rc;
+}
+
 static enum err_code find_tables(struct runner *r, struct mysql_conn *conn, struct err *e)
 {
     const struct mysql_server *server = mysql_conn_server(conn);
@@ -180,13 +233,9 @@ static enum err_code find_tables(struct runner *r, struct mysql_conn *conn, stru
     r->icase = server->lower_case_table_names != 0;
     ERR_TRY(source_catalog_tables(conn, take_table, r, e));
     for (uint32_t i = 0; i < r->table_count; i++) {
-        struct followed_table *t = r->tables[i];
-        struct table_def *def = NULL;
-
-        ERR_TRY(source_catalog_load(conn, t->schema, t->name, &t->arena, &def, e));
-        t->source.def = def;
-        t->commit.def = def;
+        ERR_TRY(look_at_table(r, conn, r->tables[i], e));
     }
+    runner_leave_vanished(r);
     log_info(r->run.log, "run.tables", LOG_U64("tables", r->table_count),
              LOG_STR("server", server->version), LOG_STR("source", server->identity));
     return ERR_OK;
@@ -428,7 +477,6 @@ static enum err_code settle_defs(struct runner *r, struct mysql_conn *conn, bool
     *changed = false;
     for (uint32_t i = 0; i < r->table_count; i++) {
         struct followed_table *t = r->tables[i];
-        struct table_def *def = NULL;
 
         if (followed_table_has_position(t)) {
             continue;
@@ -438,11 +486,13 @@ static enum err_code settle_defs(struct runner *r, struct mysql_conn *conn, bool
             t->commit.def = NULL;
             continue;
         }
-        ERR_TRY(source_catalog_load(conn, t->schema, t->name, &t->arena, &def, e));
-        *changed = *changed || table_def_differ(t->source.def, def, why, sizeof why);
-        t->source.def = def;
-        t->commit.def = def;
+        const struct table_def *was = t->source.def;
+
+        ERR_TRY(look_at_table(r, conn, t, e));
+        *changed = *changed ||
+                   (!t->commit.vanished && table_def_differ(was, t->source.def, why, sizeof why));
     }
+    runner_leave_vanished(r);
     return ERR_OK;
 }
 
@@ -477,6 +527,7 @@ static enum err_code commit_start(struct runner *r, struct followed_table *t,
 
     ERR_TRY(table_state_create(run, t, e));
     ERR_TRY(checkpoint_next(run, t, at, clock_wall_us(&run->clock), false, &next, e));
+    next.started = true;
     enum err_code rc = commit_table(run, t, &none, &next, e);
 
     checkpoint_deinit(&next);

@@ -88,9 +88,19 @@ enum err_code schema_note_state(const struct schema *s, const struct schema_plac
     return print_object(o, &state.out, out, e);
 }
 
-enum err_code schema_note_print(const char *now, const char *before,
-                                const struct table_def *const *was, uint32_t was_count,
-                                struct buf *out, struct err *e)
+static json_t *was_to_json(struct json_fields_out *p, const struct schema_was *was)
+{
+    json_t *o = was->def == NULL ? json_object() : def_to_json(p, was->def);
+
+    if (was->def == NULL) {
+        json_fields_set_text(p, o, "schema", was->schema);
+        json_fields_set_text(p, o, "name", was->name);
+    }
+    return o;
+}
+
+enum err_code schema_note_print(const char *now, const char *before, const struct schema_was *was,
+                                uint32_t was_count, struct buf *out, struct err *e)
 {
     struct json_fields_out p = {0};
     json_t *o = json_object();
@@ -102,7 +112,7 @@ enum err_code schema_note_print(const char *now, const char *before,
         p.failed |= json_object_set_new(o, "before", json_loads(before, 0, NULL)) != 0;
     }
     for (uint32_t i = 0; i < was_count; i++) {
-        p.failed |= json_array_append_new(tables, def_to_json(&p, was[i])) != 0;
+        p.failed |= json_array_append_new(tables, was_to_json(&p, &was[i])) != 0;
     }
     p.failed |= json_object_set_new(o, "was", tables) != 0;
     return print_object(o, &p, out, e);
@@ -142,7 +152,22 @@ static bool holds_at(const json_t *state, const struct schema_place *start, bool
            binlog_position_compare(&position, &start->position) <= 0;
 }
 
-static enum err_code load_tables(const json_t *tables, bool pinned, struct schema *s, struct err *e)
+static enum err_code load_table(struct json_fields_in *p, const json_t *o, bool pinned,
+                                struct schema *s, struct err *e)
+{
+    const struct table_def *def = def_from_json(p, o);
+
+    if (p->no_room) {
+        return arena_fail(p->arena, e, "schema note");
+    }
+    if (def == NULL || json_fields_failed(p)) {
+        return err_set(e, ERR_CORRUPT, "schema note: '%s' is missing or wrong",
+                       p->wrong == NULL ? "tables" : p->wrong);
+    }
+    return schema_set_table(s, def, pinned, e);
+}
+
+static enum err_code load_tables(const json_t *tables, struct schema *s, struct err *e)
 {
     struct arena arena;
     enum err_code rc = ERR_OK;
@@ -150,16 +175,43 @@ static enum err_code load_tables(const json_t *tables, bool pinned, struct schem
     arena_init(&arena, DEFS_BYTES_MAX);
     for (size_t i = 0; rc == ERR_OK && i < json_array_size(tables); i++) {
         struct json_fields_in p = {.arena = &arena};
-        const struct table_def *def = def_from_json(&p, json_array_get(tables, i));
 
-        if (p.no_room) {
-            rc = arena_fail(&arena, e, "schema note");
-        } else if (def == NULL || json_fields_failed(&p)) {
-            rc = err_set(e, ERR_CORRUPT, "schema note: '%s' is missing or wrong",
-                         p.wrong == NULL ? "tables" : p.wrong);
-        } else {
-            rc = schema_set_table(s, def, pinned, e);
-        }
+        rc = load_table(&p, json_array_get(tables, i), false, s, e);
+    }
+    arena_deinit(&arena);
+    return rc;
+}
+
+struct changed {
+    enum err_code (*each)(void *ctx, const char *schema, const char *name, struct err *e);
+    void *ctx;
+};
+
+static enum err_code load_was(const json_t *o, struct arena *arena, const struct changed *changed,
+                              struct schema *s, struct err *e)
+{
+    const char *schema = json_string_value(json_object_get(o, "schema"));
+    const char *name = json_string_value(json_object_get(o, "name"));
+    struct json_fields_in p = {.arena = arena};
+
+    if (schema == NULL || name == NULL) {
+        return err_set(e, ERR_CORRUPT, "schema note: a followed table has no name");
+    }
+    if (json_object_get(o, "columns") != NULL) {
+        ERR_TRY(load_table(&p, o, true, s, e));
+    }
+    return changed->each(changed->ctx, schema, name, e);
+}
+
+static enum err_code load_all_was(const json_t *was, const struct changed *changed,
+                                  struct schema *s, struct err *e)
+{
+    struct arena arena;
+    enum err_code rc = ERR_OK;
+
+    arena_init(&arena, DEFS_BYTES_MAX);
+    for (size_t i = 0; rc == ERR_OK && i < json_array_size(was); i++) {
+        rc = load_was(json_array_get(was, i), &arena, changed, s, e);
     }
     arena_deinit(&arena);
     return rc;
@@ -192,11 +244,12 @@ static enum err_code load_state(const json_t *state, struct schema *s, struct bu
     free(dumped);
     ERR_TRY(buf_check(text, e, "schema note"));
     ERR_TRY(load_databases(json_object_get(state, "databases"), s, e));
-    return load_tables(json_object_get(state, "tables"), false, s, e);
+    return load_tables(json_object_get(state, "tables"), s, e);
 }
 
 static enum err_code load_note(const json_t *note, const struct schema_place *start,
-                               struct schema *s, struct buf *state, struct err *e)
+                               struct schema *s, struct buf *state, const struct changed *changed,
+                               struct err *e)
 {
     const json_t *now = json_object_get(note, "now");
     const json_t *before = json_object_get(note, "before");
@@ -207,21 +260,25 @@ static enum err_code load_note(const json_t *note, const struct schema_place *st
     }
     if (!corrupt && before != NULL && holds_at(before, start, &corrupt)) {
         ERR_TRY(load_state(before, s, state, e));
-        return load_tables(json_object_get(note, "was"), true, s, e);
+        return load_all_was(json_object_get(note, "was"), changed, s, e);
     }
     return corrupt ? err_set(e, ERR_CORRUPT, "schema note: it cannot be read") : ERR_OK;
 }
 
 enum err_code schema_note_load(const char *note, const struct schema_place *start, struct schema *s,
-                               struct buf *state, struct err *e)
+                               struct buf *state,
+                               enum err_code (*changed)(void *ctx, const char *schema,
+                                                        const char *name, struct err *e),
+                               void *ctx, struct err *e)
 {
+    const struct changed to = {changed, ctx};
     json_error_t why;
     json_t *o = json_loads(note, JSON_REJECT_DUPLICATES, &why);
 
     if (o == NULL) {
         return err_set(e, ERR_CORRUPT, "schema note: %s at column %d", why.text, why.column);
     }
-    enum err_code rc = load_note(o, start, s, state, e);
+    enum err_code rc = load_note(o, start, s, state, &to, e);
 
     json_decref(o);
     return rc;

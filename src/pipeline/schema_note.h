@@ -27,19 +27,32 @@ struct schema_place {
 MUST_USE enum err_code schema_note_state(const struct schema *s, const struct schema_place *at,
                                          struct buf *out, struct err *e);
 
+/* A followed table as of `before`. */
+struct schema_was {
+    const char *schema;
+    const char *name;
+    const struct table_def *def; /* NULL: it was not there, or nobody knew it */
+};
+
 /*
- * now and before are states (before NULL: there is none); was are definitions of followed tables as
- * of `before`.
+ * now and before are states (before NULL: there is none); was are the followed tables that changed
+ * between the two.
  */
 MUST_USE enum err_code schema_note_print(const char *now, const char *before,
-                                         const struct table_def *const *was, uint32_t was_count,
+                                         const struct schema_was *was, uint32_t was_count,
                                          struct buf *out, struct err *e);
 
 /*
  * Puts the later of the note's states that is not after `start` into s, and its text into *state
- * (empty: none of them is). Errors: ERR_CORRUPT.
+ * (empty: none of them is). With the state of before, followed tables that changed since are what
+ * they were; `changed` is called for each of them, before it returns.
+ *
+ * Errors: ERR_CORRUPT; what `changed` returns.
  */
 MUST_USE enum err_code schema_note_load(const char *note, const struct schema_place *start,
-                                        struct schema *s, struct buf *state, struct err *e);
+                                        struct schema *s, struct buf *state,
+                                        enum err_code (*changed)(void *ctx, const char *schema,
+                                                                 const char *name, struct err *e),
+                                        void *ctx, struct err *e);
 
 #endif

@@ -322,3 +322,29 @@ def test_killed_while_definitions_change(source, make_calve):
     found = rows(calve, source) + rows(calve, source, "u")
     names = sorted((p["id"], list(p)[1]) for kind, p in found if kind == "insert")
     assert names == sorted(wanted + [(i, "c0") for i, _ in wanted])
+
+
+def test_tables_that_vanish_before_they_are_copied(source, make_calve):
+    """A glob means what is there: a table that is dropped, renamed or altered at that moment ends no run."""
+    for i in range(40):
+        source.sql(f"CREATE TABLE t{i:02} (id INT PRIMARY KEY, v INT)", f"INSERT INTO t{i:02} VALUES (1, {i})")
+    calve = make_calve(source, tables=f"{source.schema}.*", options={"backfill-workers": "1"})
+    running = calve.start("run", until="current")
+    running.wait_event("copy.done")
+    for i in range(39, 9, -1):
+        source.sql(f"DROP TABLE t{i:02}" if i % 2 else f"ALTER TABLE t{i:02} ADD COLUMN w INT DEFAULT 3")
+    result = running.wait()
+    assert result.status == 0, result
+    calve.catch_up()
+    for i in range(40):
+        exists = i < 10 or i % 2 == 0
+        found = rows(calve, source, f"t{i:02}") if calve.lake.exists(source.schema, f"t{i:02}") else []
+        assert not exists or (found and found[0][0] == "backfill" and found[0][1]["v"] == i), (i, found)
+        if exists:
+            assert definition(calve, source, f"t{i:02}") == catalog(source, f"t{i:02}")
+
+
+def test_a_table_that_is_named_must_be_there(source, make_calve):
+    make_table(source)
+    result = make_calve(source, tables=f"{source.schema}.t,{source.schema}.nothing").run("run", until="current")
+    assert result.status == 1 and "nothing" in result.error

@@ -406,7 +406,6 @@ def check_against_catalog(session, name, tracked):
     assert [columns[i]["name"] for i in tracked["key"]] == key, name
 
 
-@pytest.mark.xfail(strict=True, reason="the run stops: what a table looked like before its own position is not known")
 @pytest.mark.parametrize("metadata", ["MINIMAL", "FULL"])
 @pytest.mark.parametrize("flavor", ["mysql-9", "mariadb-11.8"])
 def test_swap_with_the_twin_of_a_table_that_is_ahead(flavor, metadata, make_source, make_calve):

@@ -70,7 +70,7 @@ static char *sample_note(bool gtids)
     struct buf out = {0};
     struct column_def column;
     struct table_def followed = table("followed", &column);
-    const struct table_def *was[] = {&followed};
+    const struct schema_was was[] = {{"shop", "followed", &followed}, {"shop", "new", NULL}};
     struct gtid_set *first = set_of(UUID ":1-10");
     struct gtid_set *second = set_of(UUID ":1-20");
 
@@ -85,7 +85,7 @@ static char *sample_note(bool gtids)
     char *now = state_of(
         s, &(struct schema_place){{"binlog.000010", 200}, gtids ? second : NULL, "server"});
 
-    assert_ok(schema_note_print(now, before, was, 1, &out, &e), &e);
+    assert_ok(schema_note_print(now, before, was, 2, &out, &e), &e);
     char *note = str_dup(buf_cstr(&out));
 
     assert_non_null(note);
@@ -98,14 +98,29 @@ static char *sample_note(bool gtids)
     return note;
 }
 
+static enum err_code note_changed(void *ctx, const char *schema, const char *name, struct err *e)
+{
+    char *names = ctx;
+
+    (void)e;
+    assert_string_equal(schema, "shop");
+    strcat(strcat(names, name), " ");
+    return ERR_OK;
+}
+
 static enum err_code load(const char *note, const struct schema_place *start, struct schema *s,
                           bool *taken, struct err *e)
 {
     struct buf text = {0};
-    enum err_code rc = schema_note_load(note, start, s, &text, e);
+    char changed[64] = "";
+    enum err_code rc = schema_note_load(note, start, s, &text, note_changed, changed, e);
 
     *taken = text.len > 0;
     buf_deinit(&text);
+    if (rc == ERR_OK) {
+        assert_string_equal(changed,
+                            schema_find(s, "shop", "older") == NULL ? "" : "followed new ");
+    }
     return rc;
 }
 
@@ -158,7 +173,7 @@ TEST(test_schema_note__a_state_reads_back_as_it_was)
     struct err e = {0};
     struct buf text = {0};
 
-    assert_ok(schema_note_load(note, &start, s, &text, &e), &e);
+    assert_ok(schema_note_load(note, &start, s, &text, note_changed, (char[64]){""}, &e), &e);
     char *again = state_of(s, &start);
 
     assert_string_equal(again, buf_cstr(&text));
