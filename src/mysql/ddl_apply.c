@@ -264,6 +264,19 @@ static const struct ddl_action *clause_of(const struct draft *d, const char *nam
     return found;
 }
 
+/*
+ * MySQL takes the type of MODIFY c TEXT from the length that the column had, when CONVERT TO
+ * CHARACTER SET stands beside it.
+ */
+static bool follows_old_length(const struct draft *d, const struct ddl_type *t)
+{
+    bool text =
+        t->kind == DDL_TYPE_TINYTEXT || t->kind == DDL_TYPE_TEXT || t->kind == DDL_TYPE_MEDIUMTEXT;
+
+    return !d->dialect->mariadb && d->convert_to != NULL && text && !t->has_length &&
+           (t->charset == NULL || !str_ieq(t->charset, "binary"));
+}
+
 /* An old column in its place; those that move go later. */
 static enum err_code carry_over(struct draft *d, const struct column_def *old, uint32_t id)
 {
@@ -275,6 +288,9 @@ static enum err_code carry_over(struct draft *d, const struct column_def *old, u
     }
     if (a != NULL && a->kind == DDL_MODIFY_COLUMN) {
         ERR_TRY(make(d, &a->column, id, old->name, &made));
+        if (follows_old_length(d, &a->column.type)) {
+            doubt(d, "what CONVERT makes of the type is not known:", a->column.name);
+        }
     } else {
         if (a != NULL) {
             made.def.name = a->new_name;

@@ -627,9 +627,15 @@ static bool labels_survive(const struct column_def *column, const char *charset)
     if (was == NULL || is == NULL || !charset_has_ascii(was) || !charset_has_ascii(is)) {
         return false;
     }
+    bool grows = charset_same(column->charset, "utf8mb3") && charset_same(charset, "utf8mb4");
+    /* Servers put a backslash into sjis as the wide one, 0x815f. */
+    bool wide_backslash = charset_same(column->charset, "sjis");
+
     for (uint32_t i = 0; i < column->label_count; i++) {
-        if (!charset_is_ascii_text(span_str(column->labels[i])) &&
-            !(charset_same(column->charset, "utf8mb3") && charset_same(charset, "utf8mb4"))) {
+        const char *label = column->labels[i];
+
+        if ((!charset_is_ascii_text(span_str(label)) && !grows) ||
+            (wide_backslash && strchr(label, '\\') != NULL)) {
             return false;
         }
     }

@@ -251,6 +251,37 @@ static enum err_code forget_all(struct applying *a)
 /* ---- text ---- */
 
 /*
+ * Whether the server wrote the text itself, as SHOW CREATE TABLE does: for CREATE ... SELECT, for a
+ * table LIKE a temporary one, for a generated primary key. Then it is UTF-8, whatever the session's
+ * charset, which is in the event all the same.
+ */
+static bool is_generated(struct span sql)
+{
+    static const char *const heads[] = {"CREATE TABLE ", "CREATE OR REPLACE TABLE ",
+                                        "CREATE TABLE IF NOT EXISTS "};
+
+    for (size_t i = 0; i < sizeof heads / sizeof heads[0]; i++) {
+        size_t len = strlen(heads[i]);
+
+        if (sql.len <= len + 1 || memcmp(sql.data, heads[i], len) != 0 ||
+            (sql.data[len] != '`' && sql.data[len] != '"')) {
+            continue;
+        }
+        const char quote = (char)sql.data[len];
+        const char behind[] = {quote, ' ', '(', '\n', ' ', ' ', quote};
+        const uint8_t *at = sql.data + len;
+        const uint8_t *end = memchr(at, '\n', sql.len - len);
+
+        /* The line ends with the name, and a name has no line's end. */
+        if (end != NULL && end - at >= 4 && sql.data + sql.len - end >= 4 &&
+            memcmp(end - 3, behind, sizeof behind) == 0) {
+            return str_is_utf8(sql);
+        }
+    }
+    return false;
+}
+
+/*
  * The text as UTF-8: characters of some charsets have bytes that look like quotes. Where it cannot
  * be converted, what can be told from its ASCII decides whether that matters.
  */
@@ -271,8 +302,11 @@ static enum err_code convert_text(struct applying *a, struct buf *converted, str
                        "which is not known",
                        collation);
     }
-    a->dialect.binary_text = charset_is_binary(cs);
+    a->dialect.binary_text = charset_is_binary(cs) && !is_generated(*out);
     if (charset_is_utf8mb(cs) || charset_is_binary(cs)) {
+        return ERR_OK;
+    }
+    if (is_generated(*out)) {
         return ERR_OK;
     }
     charset_converter_init(&converter);

@@ -87,8 +87,9 @@ class Record:
 
     def connect(self, charset):
         """Goes on in a session whose statements are in this charset."""
+        connection = self.server.connect(charset=charset)
         self.connection.close()
-        self.connection = self.server.connect(charset=charset)
+        self.connection = connection
 
     def close(self):
         for database in self.databases:
@@ -113,32 +114,52 @@ class Record:
                 cursor.execute(statement)
         except (pymysql.Error, UnicodeError) as e:
             self.refused.append((statement, str(e)))
-            if not self.connection.open:
-                self.connection = self.server.connect()
             return False
         file, offset = self.position()
         assert file == self.file, "the binlog went on in another file"
-        self.steps.append((statement, offset, self.definitions()))
+        self.steps.append((statement, offset, self.definitions(statement)))
         return True
 
-    def definitions(self):
-        """{(database, table): definition} as INFORMATION_SCHEMA has it now."""
+    def finish(self):
+        """Looks at all tables once more."""
+        self.steps.append(("at the end", self.position()[1], self.definitions("")))
+
+    def definitions(self, statement):
+        """{(database, table): definition} as INFORMATION_SCHEMA has it now.
+
+        Only what is new or named in the statement is read again; all where there is none.
+        """
         names = ",".join(f"'{d}'" for d in self.databases)
         tables = self.watch(
+            "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA IN "
+            f"({names}) AND TABLE_TYPE IN ('BASE TABLE', 'SYSTEM VERSIONED')")
+        last = self.steps[-1][2] if self.steps else {}
+        text = statement.lower().replace("``", "`")
+        found = {}
+        stale = []
+        for name in tables:
+            if statement and name in last and name[1].lower() not in text:
+                found[name] = last[name]
+            else:
+                stale.append(name)
+        return found | (self.read_tables(stale) if stale else {})
+
+    def read_tables(self, wanted):
+        names = ",".join("({},{})".format(*map(self.watcher.escape, n)) for n in wanted)
+        tables = self.watch(
             "SELECT TABLE_SCHEMA, TABLE_NAME, ENGINE, SUBSTRING_INDEX(TABLE_COLLATION, '_', 1) FROM "
-            f"information_schema.TABLES WHERE TABLE_SCHEMA IN ({names}) AND TABLE_TYPE IN "
-            "('BASE TABLE', 'SYSTEM VERSIONED')")
+            f"information_schema.TABLES WHERE (TABLE_SCHEMA, TABLE_NAME) IN ({names})")
         found = {(t[0], t[1]): {"engine": t[2], "charset": t[3], "columns": [], "key": []} for t in tables}
         for row in self.watch(
                 "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, "
                 "CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, DATETIME_PRECISION, "
                 "CHARACTER_SET_NAME, GENERATION_EXPRESSION FROM information_schema.COLUMNS WHERE "
-                f"TABLE_SCHEMA IN ({names}) ORDER BY ORDINAL_POSITION"):
+                f"(TABLE_SCHEMA, TABLE_NAME) IN ({names}) ORDER BY ORDINAL_POSITION"):
             if (row[0], row[1]) in found:  # else a view
                 found[row[0], row[1]]["columns"].append(column_of(row[2:]))
         for row in self.watch(
                 "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME FROM information_schema.STATISTICS WHERE "
-                f"TABLE_SCHEMA IN ({names}) AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX"):
+                f"(TABLE_SCHEMA, TABLE_NAME) IN ({names}) AND INDEX_NAME = 'PRIMARY' ORDER BY SEQ_IN_INDEX"):
             if (row[0], row[1]) in found:
                 found[row[0], row[1]]["key"].append(row[2])
         return found
@@ -155,6 +176,7 @@ class Record:
 
     def compare(self, folder):
         """What differs: texts. Tables whose statement says /* unknown */ may be unknown."""
+        self.finish()
         lines = self.read(folder)
         at = 0
         tables = {}

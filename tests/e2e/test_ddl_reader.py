@@ -23,8 +23,8 @@ COUNT = int(os.environ.get("CALVE_TEST_DDL_STATEMENTS") or 150)
 
 # Characters whose second byte is a backslash or a backtick, in each charset that has such.
 TRICKY = {
-    "gbk": "乗乣誠縗", "big5": "功許蓋擺", "sjis": "ソ能表十", "cp932": "ソ能表十", "gb18030": "乗乣誠縗",
-    "latin1": "éü", "utf8mb4": "表😀", "cp1251": "жщ", "ujis": "表能", "euckr": "한글", "gb2312": "中文",
+    "gbk": "乗乣誠縗", "big5": "功許蓋擺", "sjis": "ソ能表十", "cp932": "ソ能表十", "gb18030": "乗誠",
+    "latin1": "éü", "utf8mb4": "表é", "cp1251": "жщ", "ujis": "表能", "euckr": "한글", "gb2312": "中文",
 }
 
 
@@ -66,8 +66,10 @@ def test_random_statements(record, tmp_path):
 
 @pytest.mark.parametrize("charset", sorted(TRICKY))
 def test_client_charsets(record, tmp_path, charset):
+    if charset == "gb18030" and record.mariadb:
+        pytest.skip("MariaDB does not have it")
     tricky = TRICKY[charset]
-    a, b = tricky[0], tricky[1]
+    a, b, last = tricky[0], tricky[1], tricky[-1]
     record.connect(charset)
     for statement in [
             "CREATE DATABASE ddl_a CHARACTER SET utf8mb4",
@@ -79,9 +81,13 @@ def test_client_charsets(record, tmp_path, charset):
             "SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES'",
             f"CREATE TABLE {a}2 (c ENUM('{a}','\\','{b}'), d INT COMMENT '{a}\\')",
             f"DROP TABLE `{b}`, `{a}2`",
+            # The server writes what it logs for these, in UTF-8.
+            f"CREATE TABLE g1 AS SELECT 1 AS `{last}`",
+            f"CREATE TEMPORARY TABLE tmp (a INT, `{last}` ENUM('{last}') CHARACTER SET utf8mb4)",
+            "CREATE TABLE g2 LIKE tmp",
     ]:
         assert record.run(statement), record.refused
-    check(record, tmp_path, 9)
+    check(record, tmp_path, 12)
 
 
 def test_temporary_tables_hide_others(record, tmp_path):
