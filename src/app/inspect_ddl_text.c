@@ -13,6 +13,8 @@ struct session {
     struct ddl_inspection *in;
     struct binlog_query query;
     char database[WORD_BYTES];
+    bool pairs; /* the text's charset has characters whose second byte looks like ASCII */
+    bool kana;  /* and some above 0xa0 of one byte */
 };
 
 /* ---- words ---- */
@@ -115,6 +117,9 @@ static enum err_code set_names(struct session *s, struct span name, struct err *
 
         if (charset != NULL && charset_same(charset, text)) {
             s->query.client_collation = id;
+            s->kana = str_ieq(charset, "sjis") || str_ieq(charset, "cp932");
+            s->pairs = s->kana || str_ieq(charset, "gbk") || str_ieq(charset, "big5") ||
+                       str_ieq(charset, "gb18030");
             return ERR_OK;
         }
     }
@@ -188,6 +193,11 @@ static size_t comment_bytes(struct span text, size_t at)
     return left;
 }
 
+static bool is_pair(const struct session *s, uint8_t c)
+{
+    return s->pairs && c > 0x80 && !(s->kana && c > 0xa0 && c < 0xe0);
+}
+
 /* Bytes of a quoted text at `at`, 0 when there is none. */
 static size_t quoted_bytes(const struct session *s, struct span text, size_t at)
 {
@@ -199,7 +209,9 @@ static size_t quoted_bytes(const struct session *s, struct span text, size_t at)
         return comment_bytes(text, at);
     }
     while (n < text.len && text.data[n] != c) {
-        n += backslash && text.data[n] == '\\' ? 2 : 1;
+        bool two = (backslash && text.data[n] == '\\') || is_pair(s, text.data[n]);
+
+        n += two ? 2 : 1;
     }
     return (n < text.len ? n + 1 : text.len) - at;
 }
@@ -216,14 +228,32 @@ static size_t statement_bytes(const struct session *s, struct span text)
     return at < text.len ? at : text.len;
 }
 
+/* What is behind plain comments. */
+static struct span behind_comments(struct span sql)
+{
+    for (;;) {
+        sql = trimmed(sql);
+        bool executable =
+            sql.len > 2 && sql.data[0] == '/' && (sql.data[2] == '!' || sql.data[2] == 'M');
+        size_t comment = sql.len == 0 || executable ? 0 : comment_bytes(sql, 0);
+
+        if (comment == 0) {
+            return sql;
+        }
+        sql = span_of(sql.data + comment, sql.len - comment);
+    }
+}
+
 static enum err_code one_statement(struct session *s, struct span sql, struct err *e)
 {
     bool done = false;
 
-    if (sql.len == 0) {
+    struct span code = behind_comments(sql);
+
+    if (code.len == 0) {
         return ERR_OK;
     }
-    ERR_TRY(session_statement(s, sql, &done, e));
+    ERR_TRY(session_statement(s, code, &done, e));
     s->query.sql = sql;
     return done ? ERR_OK : inspect_ddl_statement(s->in, &s->query, e);
 }

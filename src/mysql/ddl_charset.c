@@ -136,41 +136,46 @@ static void add_character(struct ddl_repertoire *r, uint32_t c)
     }
 }
 
+struct code_reader {
+    const struct charset *cs;
+    struct charset_converter converter;
+    struct buf text;
+};
+
 /* The character of some bytes in the charset, when they are one. */
-static void add_code(struct ddl_repertoire *r, const struct charset *cs,
-                     struct charset_converter *converter, const uint8_t *code, size_t len)
+static void add_code(struct ddl_repertoire *r, struct code_reader *in, const uint8_t *code,
+                     size_t len)
 {
-    struct buf text = {0};
     uint32_t c = 0;
 
-    if (charset_to_utf8(cs, converter, span_of(code, len), &text, NULL) == ERR_OK &&
-        ddl_next_character(buf_span(&text), &c) == text.len) {
+    buf_reset(&in->text);
+    if (charset_to_utf8(in->cs, &in->converter, span_of(code, len), &in->text, NULL) == ERR_OK &&
+        ddl_next_character(buf_span(&in->text), &c) == in->text.len) {
         add_character(r, c);
     }
-    buf_deinit(&text);
 }
 
 static void add_codes(struct ddl_repertoire *r, const struct charset *cs)
 {
-    struct charset_converter converter;
+    struct code_reader in = {.cs = cs};
 
-    charset_converter_init(&converter);
+    charset_converter_init(&in.converter);
     for (unsigned lead = 0x80; lead < 0x100; lead++) {
+        bool three = cs->lead == CHARSET_LEAD_EUCJP && lead == 0x8f;
         uint8_t code[3] = {(uint8_t)lead, 0, 0};
 
-        add_code(r, cs, &converter, code, 1);
+        add_code(r, &in, code, 1);
         for (unsigned trail = 0x40; trail < 0xff; trail++) {
             code[1] = (uint8_t)trail;
-            add_code(r, cs, &converter, code, 2);
-            for (unsigned third = 0xa1;
-                 cs->lead == CHARSET_LEAD_EUCJP && lead == 0x8f && trail > 0xa0 && third < 0xff;
-                 third++) {
+            add_code(r, &in, code, 2);
+            for (unsigned third = 0xa1; three && trail > 0xa0 && third < 0xff; third++) {
                 code[2] = (uint8_t)third;
-                add_code(r, cs, &converter, code, 3);
+                add_code(r, &in, code, 3);
             }
         }
     }
-    charset_converter_deinit(&converter);
+    charset_converter_deinit(&in.converter);
+    buf_deinit(&in.text);
 }
 
 void ddl_repertoire_of(const char *charset, struct ddl_repertoire *out)

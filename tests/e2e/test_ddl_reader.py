@@ -6,6 +6,7 @@ after each statement its definitions must be the catalog's.
 CALVE_TEST_SEED chooses the random statements, CALVE_TEST_DDL_STATEMENTS how many there are.
 """
 
+import json
 import os
 import pathlib
 import random
@@ -88,6 +89,43 @@ def test_client_charsets(record, tmp_path, charset):
     ]:
         assert record.run(statement), record.refused
     check(record, tmp_path, 12)
+
+
+def test_text_files(make_calve, tmp_path):
+    """A file of statements, for a server that is named, in a session that the file itself makes."""
+    calve = make_calve(None)
+    path = tmp_path / "a.sql"
+    path.write_text("""
+CREATE DATABASE shop; -- ; none
+USE shop;
+SET SESSION sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES';
+CREATE TABLE "a;b" (id INT PRIMARY KEY, c VARCHAR(5) DEFAULT '\\'); /* ; */ # ;
+SET sql_mode = '';
+CREATE TABLE t (a TIMESTAMP, b ENUM('x;','y')) ENGINE=innodb;
+SET explicit_defaults_for_timestamp = 0;
+CREATE TABLE u (a TIMESTAMP)
+""", encoding="utf-8")
+    shown = calve.plain("inspect", "ddl", path)
+    assert shown.status == 0, shown
+    assert shown.out == (
+        'shop.a;b (utf8mb4, engine not written)\n  id int not null key\n  c varchar(5) utf8mb4\n'
+        "shop.t (utf8mb4, InnoDB)\n  a timestamp\n  b enum('x;','y') utf8mb4\n"
+        "shop.u (utf8mb4, engine not written)\n  a timestamp not null\n")
+    old = calve.plain("inspect", "ddl", path, "--json", "--server", "mysql", "--server-version", "5.7.44")
+    lines = [json.loads(line) for line in old.out.splitlines()]
+    assert [line["table"]["name"] for line in lines if "table" in line] == ["a;b", "t", "u"]
+    assert lines[-2]["table"]["columns"][0] | {"name": ""} == {
+        "name": "", "type": "timestamp", "sql": "timestamp", "charset": None, "unsigned": False, "nullable": False,
+        "generated": False, "length": 0, "precision": 0, "scale": 0, "fsp": 0}
+    path.write_bytes(b"CREATE DATABASE d; USE d; SET NAMES sjis; CREATE TABLE t (a ENUM('\x83\x5c', 'b')); ALTER TABLE t FOO;")
+    broken = calve.plain("inspect", "ddl", path, "--server", "mariadb")
+    assert broken.status == 3 and "statement 3: the statement cannot be read from byte 14 on" in broken.out, broken
+    assert "1 of 3 statements cannot be read" in broken.out
+    for words, why in [(["--server", "oracle"], "--server is mysql or mariadb"),
+                       (["--server-version", "x"], "--server-version is one like 8.0.40"),
+                       (["--rows"], "has no --rows")]:
+        refused = calve.plain("inspect", "ddl", path, *words)
+        assert refused.status == 2 and why in refused.log, refused
 
 
 def test_temporary_tables_hide_others(record, tmp_path):

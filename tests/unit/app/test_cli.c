@@ -33,6 +33,12 @@ static void show(const struct cli *cli, struct buf *out)
 {
     buf_printf(out, "%d%s%s%s", (int)cli->command, cli->help ? " help" : "",
                cli->args.json ? " json" : "", cli->args.discard ? " discard" : "");
+    if (cli->args.server != NULL) {
+        buf_printf(out, " server=%s", cli->args.server);
+    }
+    if (cli->args.server_version != NULL) {
+        buf_printf(out, " version=%s", cli->args.server_version);
+    }
     if (cli->file != NULL) {
         buf_printf(out, " file=%s", cli->file);
     }
@@ -65,6 +71,8 @@ TEST(test_cli__parses)
         {{"status", "--help"}, "4 help"},
         {{"inspect", "--discard", "binlog", "f", "--json"}, "5 json discard 'binlog' 'f'"},
         {{"inspect", "binlog", "--", "--json"}, "5 'binlog' '--json'"},
+        {{"inspect", "ddl", "f", "--server", "mariadb", "--server-version=10.11.6"},
+         "5 server=mariadb version=10.11.6 'ddl' 'f'"},
         {{"inspect", "-h"}, "5 help"},
         {{"--help"}, "0 help"},
         {{"help", "run"}, "8 'run'"},
@@ -113,6 +121,8 @@ TEST(test_cli__says_what_is_wrong_and_what_may_be_meant)
         {{"run", "--json"}, "calve run has no --json"},
         {{"--json"}, "calve has no --json"},
         {{"status", "--rows"}, "calve status has no --rows"},
+        {{"status", "--server", "mysql"}, "calve status has no --server"},
+        {{"inspect", "ddl", "f", "--server"}, "--server needs a value: NAME"},
         {{"inspect", "binlog"}, "calve inspect needs more: calve inspect binlog|parquet"},
     };
 

@@ -361,6 +361,10 @@ TEST(test_schema__reads_the_text_as_the_session_wrote_it)
         {"CREATE TABLE t (a ENUM('\xe9'))", 0, 8, false, "a enum('\xc3\xa9') utf8mb4"},
         {"CREATE TABLE t (a ENUM('\xe9') CHARACTER SET latin1)", 0, 63, false,
          "a enum('\xc3\xa9') latin1"},
+        /* In words of the server's own: UTF-8 beside another charset. */
+        {"CREATE TABLE `t` (\n  `\xc3\xa9` int\n) START TRANSACTION", 0, 8, false, "\xc3\xa9 int"},
+        {"CREATE TABLE `t` (\n  `\xe9` int\n)", 0, 8, false, "\xc3\xa9 int"},
+        {"CREATE TABLE `t` (`\xc3\xa9` int)", 0, 8, false, "\xc3\x83\xc2\xa9 int"},
         {"CREATE TABLE t (a ENUM('\xff'))", 0, 28, false, NULL},
         {"CREATE TABLE t (`\xe9` INT)", 0, 45, false, NULL},
         {"CREATE TABLE t (\xe9 INT)", 0, 9999, false, NULL},
@@ -553,6 +557,48 @@ TEST(test_schema__reads_every_truncation_whole_or_reports_it)
             schema_free(s);
         }
     }
+}
+
+/* How servers find the columns of the old key, and what they make of types: seen on live ones. */
+TEST(test_schema__alters_as_odd_as_servers_do)
+{
+    static const struct step steps[] = {
+        {"CREATE TABLE t (a INT PRIMARY KEY, b INT)", "created shop.t",
+         "a int not null, b int | a"},
+        {"ALTER TABLE t DROP a, ADD a INT", "altered shop.t", "b int, a int not null | a"},
+        {"ALTER TABLE t RENAME COLUMN a TO c, ADD a INT FIRST", "altered shop.t",
+         "a int not null, b int, c int not null | a"},
+        {"ALTER TABLE t DROP a, CHANGE b a INT", "altered shop.t", "a int, c int not null"},
+        {"ALTER TABLE t MODIFY a BIGINT AFTER c, ADD e INT AFTER a", "altered shop.t",
+         "c int not null, a bigint, e int"},
+        {"ALTER TABLE t MODIFY c TEXT, CONVERT TO CHARACTER SET latin1", "altered shop.t unknown",
+         ""},
+        {"DROP TABLE t", "dropped shop.t", ""},
+        {"CREATE TABLE t (my_row_id BIGINT UNSIGNED NOT NULL PRIMARY KEY, a INT)", "created shop.t",
+         NULL},
+        {"ALTER TABLE t ADD b INT AFTER my_row_id", "altered shop.t", NULL},
+        {"ALTER TABLE t ADD c INT FIRST", "altered shop.t unknown", ""},
+        {"CREATE TABLE l (a ENUM('x'), b TEXT, c VARCHAR(60000), d TINYTEXT) CHARSET latin1",
+         "created shop.l", NULL},
+        {"ALTER TABLE l CONVERT TO CHARACTER SET utf8mb4, DEFAULT CHARSET latin2", "altered shop.l",
+         NULL},
+        {"RENAME TABLE l TO t", "renamed shop.l to shop.t",
+         "a enum('x') utf8mb4, b mediumtext utf8mb4, c mediumtext utf8mb4, d text utf8mb4"},
+        {"ALTER TABLE t MODIFY a ENUM('\xc3\xa9')", "altered shop.t", NULL},
+        {"ALTER TABLE t CONVERT TO CHARACTER SET latin1", "altered shop.t unknown", ""},
+    };
+    static const struct step maria[] = {
+        {"CREATE TABLE t (a INT)", "created shop.t", NULL},
+        {"ALTER TABLE t ADD b INT FIRST, MODIFY b BIGINT, ADD c INT", "altered shop.t",
+         "a int(11), b bigint(20), c int(11)"},
+    };
+    struct schema *s = schema_of(false, MYSQL_8);
+
+    RUN_STEPS(s, steps);
+    schema_free(s);
+    s = schema_of(true, MARIA_10);
+    RUN_STEPS(s, maria);
+    schema_free(s);
 }
 
 /* ---- the registry ---- */
@@ -885,6 +931,7 @@ TEST_MAIN(test_case(test_schema__creates_alters_renames_and_drops),
           test_case(test_schema__passes_over_what_concerns_no_tables),
           test_case(test_schema__reports_what_cannot_be_read),
           test_case(test_schema__reads_every_truncation_whole_or_reports_it),
+          test_case(test_schema__alters_as_odd_as_servers_do),
           test_case(test_schema__takes_back_what_was_not_kept),
           test_case(test_schema__forgets_what_was_untouched_the_longest),
           test_case(test_schema__does_not_guess_about_tables_it_never_saw),
