@@ -14,19 +14,32 @@
 
 /* ---- servers ---- */
 
+/* A number below 100 at *at; false when there is none. */
+static bool take_part(const char **at, unsigned *out)
+{
+    const char *start = *at;
+
+    for (*out = 0; **at >= '0' && **at <= '9' && *out < 100; ++*at) {
+        *out = *out * 10 + (unsigned)(**at - '0');
+    }
+    return *at != start && *out < 100;
+}
+
 /* 8.0.40-log, 10.11.6-MariaDB, 5.5.5-10.6.1-MariaDB: 80040, 101106, 100601; 0 when it is none. */
 static unsigned version_number(const char *version)
 {
-    unsigned parts[3] = {0, 0, 0};
+    unsigned major = 0;
+    unsigned minor = 0;
+    unsigned patch = 0;
 
     if (str_starts_with(version, "5.5.5-")) {
         version += strlen("5.5.5-");
     }
-    if (sscanf(version, "%3u.%3u.%3u", &parts[0], &parts[1], &parts[2]) < 2 || parts[1] > 99 ||
-        parts[2] > 99) {
+    if (!take_part(&version, &major) || *version++ != '.' || !take_part(&version, &minor) ||
+        *version++ != '.' || !take_part(&version, &patch)) {
         return 0;
     }
-    return parts[0] * 10000 + parts[1] * 100 + parts[2];
+    return major * 10000 + minor * 100 + patch;
 }
 
 #define MYSQL_UTF8MB4_DEFAULT   80000u

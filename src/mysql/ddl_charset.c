@@ -140,6 +140,7 @@ struct code_reader {
     const struct charset *cs;
     struct charset_converter converter;
     struct buf text;
+    enum err_code failed; /* not what is no character: what says nothing about it */
 };
 
 /* The character of some bytes in the charset, when they are one. */
@@ -149,13 +150,16 @@ static void add_code(struct ddl_repertoire *r, struct code_reader *in, const uin
     uint32_t c = 0;
 
     buf_reset(&in->text);
-    if (charset_to_utf8(in->cs, &in->converter, span_of(code, len), &in->text, NULL) == ERR_OK &&
-        ddl_next_character(buf_span(&in->text), &c) == in->text.len) {
+    enum err_code rc = charset_to_utf8(in->cs, &in->converter, span_of(code, len), &in->text, NULL);
+
+    if (rc == ERR_OK && ddl_next_character(buf_span(&in->text), &c) == in->text.len) {
         add_character(r, c);
+    } else if (rc != ERR_OK && rc != ERR_CORRUPT && in->failed == ERR_OK) {
+        in->failed = rc;
     }
 }
 
-static void add_codes(struct ddl_repertoire *r, const struct charset *cs)
+static enum err_code add_codes(struct ddl_repertoire *r, const struct charset *cs)
 {
     struct code_reader in = {.cs = cs};
 
@@ -176,9 +180,10 @@ static void add_codes(struct ddl_repertoire *r, const struct charset *cs)
     }
     charset_converter_deinit(&in.converter);
     buf_deinit(&in.text);
+    return in.failed;
 }
 
-void ddl_repertoire_of(const char *charset, struct ddl_repertoire *out)
+enum err_code ddl_repertoire_of(const char *charset, struct ddl_repertoire *out)
 {
     const struct charset *cs = charset_find(charset);
 
@@ -187,7 +192,7 @@ void ddl_repertoire_of(const char *charset, struct ddl_repertoire *out)
         add_character(out, c);
     }
     if (cs == NULL || cs->kind == CHARSET_ASCII) {
-        return;
+        return ERR_OK;
     }
     if (cs->kind == CHARSET_SINGLE_BYTE) {
         for (size_t i = 0; i < 128 && cs->high != NULL; i++) {
@@ -196,14 +201,14 @@ void ddl_repertoire_of(const char *charset, struct ddl_repertoire *out)
         for (size_t i = 0; i < 128 && cs->low != NULL; i++) {
             add_character(out, cs->low[i]);
         }
-        return;
+        return ERR_OK;
     }
     if (cs->kind == CHARSET_MULTI_BYTE && cs->lead != CHARSET_LEAD_GB18030) {
-        add_codes(out, cs);
-        return;
+        return add_codes(out, cs);
     }
     memset(out->bmp, 0xff, sizeof out->bmp);
     out->beyond = cs->kind != CHARSET_UCS2 && !str_ieq(cs->name, utf8mb3);
+    return ERR_OK;
 }
 
 size_t ddl_next_character(struct span text, uint32_t *out)

@@ -45,7 +45,7 @@ static void skip_key_options(struct ddl_parser *p)
 static void add_name(struct ddl_parser *p, struct ddl_action *to, const char *name,
                      uint32_t *capacity)
 {
-    if (to->name_count == *capacity) {
+    if (to->names == NULL || to->name_count == *capacity) {
         *capacity = *capacity == 0 ? 4 : *capacity * 2;
         const char **names = (const char **)arena_alloc(p->arena, *capacity, sizeof *names);
 
@@ -53,8 +53,8 @@ static void add_name(struct ddl_parser *p, struct ddl_action *to, const char *na
             ddl_no_room(p);
             return;
         }
-        for (uint32_t i = 0; i < to->name_count; i++) {
-            names[i] = to->names[i];
+        if (to->names != NULL) {
+            memcpy((void *)names, (const void *)to->names, to->name_count * sizeof *names);
         }
         to->names = names;
     }

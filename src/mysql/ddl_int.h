@@ -309,7 +309,8 @@ struct ddl_repertoire {
     uint8_t bmp[8192]; /* by bit, up to U+FFFF */
     bool beyond;
 };
-void ddl_repertoire_of(const char *charset, struct ddl_repertoire *out);
+/* Errors: ERR_NOMEM, ERR_UNSUPPORTED as charset_to_utf8. */
+MUST_USE enum err_code ddl_repertoire_of(const char *charset, struct ddl_repertoire *out);
 bool ddl_repertoire_has(const struct ddl_repertoire *r, uint32_t c);
 /* The character that the text starts with; returns its bytes, 0 when there is none. */
 size_t ddl_next_character(struct span text, uint32_t *out);

@@ -344,20 +344,24 @@ static void cut_spaces(struct buf *text)
 }
 
 /* What the charset does not have becomes a question mark. */
-static void fit(struct buf *text, const char *charset, struct ddl_repertoire **repertoire)
+static enum err_code fit(struct buf *text, const char *charset, struct ddl_repertoire **repertoire,
+                         struct err *e)
 {
     size_t out = 0;
 
     if (charset_is_ascii_text(buf_span(text))) {
-        return;
+        return ERR_OK;
     }
     if (*repertoire == NULL) {
         *repertoire = malloc(sizeof **repertoire);
         if (*repertoire == NULL) {
-            text->failed = ERR_NOMEM;
-            return;
+            return err_nomem(e);
         }
-        ddl_repertoire_of(charset, *repertoire);
+        enum err_code rc = ddl_repertoire_of(charset, *repertoire);
+
+        if (rc != ERR_OK) {
+            return err_set(e, rc, "charset %s: its characters cannot be told", charset);
+        }
     }
     for (size_t at = 0; at < text->len;) {
         uint32_t c = 0;
@@ -373,6 +377,7 @@ static void fit(struct buf *text, const char *charset, struct ddl_repertoire **r
         at += len;
     }
     text->len = out;
+    return ERR_OK;
 }
 
 static enum err_code put_label_text(const struct ddl_label *label, const char *charset,
@@ -381,20 +386,20 @@ static enum err_code put_label_text(const struct ddl_label *label, const char *c
 {
     enum err_code rc = label_text(label, charset, text, e);
 
+    if (rc == ERR_OK && (!str_is_utf8(buf_span(text)) ||
+                         (text->len > 0 && memchr(text->data, '\0', text->len) != NULL))) {
+        rc = ERR_CORRUPT;
+    }
+    if (rc == ERR_OK && !str_ieq(charset, "binary")) {
+        cut_spaces(text);
+        rc = fit(text, charset, repertoire, e);
+    }
     if (rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED) {
-        *why = not_text;
+        *why = rc == ERR_CORRUPT ? not_text : "this system cannot convert a label's charset";
         buf_reset(text);
         return ERR_OK;
     }
-    ERR_TRY(rc);
-    if (!str_is_utf8(buf_span(text)) ||
-        (text->len > 0 && memchr(text->data, '\0', text->len) != NULL)) {
-        *why = not_text;
-    } else if (!str_ieq(charset, "binary")) {
-        cut_spaces(text);
-        fit(text, charset, repertoire);
-    }
-    return buf_check(text, e, "labels");
+    return rc;
 }
 
 static enum err_code put_labels(const struct ddl_type *t, const char *charset, struct arena *arena,

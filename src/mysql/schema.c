@@ -154,8 +154,11 @@ static void drop_if_empty(struct schema *s, struct schema_entry *entry)
     }
     struct schema_entry **at = &s->buckets[entry->hash & (s->bucket_count - 1)];
 
-    while (*at != entry) {
+    while (*at != NULL && *at != entry) {
         at = &(*at)->next;
+    }
+    if (*at == NULL) {
+        return;
     }
     *at = entry->next;
     s->entry_count--;
