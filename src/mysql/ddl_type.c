@@ -314,7 +314,7 @@ static enum err_code label_text(const struct ddl_label *label, const char *chars
     const struct charset *cs = charset_find(charset);
     struct charset_converter converter;
 
-    if (!label->raw || cs == NULL) {
+    if (!label->raw || cs == NULL || label->text.len == 0) {
         buf_append_span(out, label->text);
         return buf_check(out, e, "labels");
     }
@@ -322,7 +322,9 @@ static enum err_code label_text(const struct ddl_label *label, const char *chars
     uint32_t width = ddl_charset_min_bytes(charset);
 
     /* Servers fill up bytes that are too few for a character, in front. */
-    buf_zeros(&padded, (width - label->text.len % width) % width);
+    if (label->text.len % width != 0) {
+        buf_zeros(&padded, width - label->text.len % width);
+    }
     buf_append_span(&padded, label->text);
     charset_converter_init(&converter);
     enum err_code rc = buf_check(&padded, e, "labels");

@@ -293,7 +293,7 @@ static enum err_code convert_text(struct applying *a, struct buf *converted, str
     struct charset_converter converter;
 
     *out = a->query->sql;
-    if (charset_is_ascii_text(*out) && (cs == NULL || charset_has_ascii(cs))) {
+    if (out->len == 0 || (charset_is_ascii_text(*out) && (cs == NULL || charset_has_ascii(cs)))) {
         return ERR_OK;
     }
     if (cs == NULL) {
