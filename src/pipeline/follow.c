@@ -302,9 +302,7 @@ static enum err_code rewind_to_cut(struct follow *f, struct err *e)
     return ERR_OK;
 }
 
-/* The connection is gone, or `until` lies inside the open transaction: back to a transaction end.
- */
-static enum err_code leave_open_transaction(struct follow *f, struct err *e)
+enum err_code follow_leave(struct follow *f, struct err *e)
 {
     bool routed = f->txn.open && f->txn.routed;
 
@@ -333,7 +331,7 @@ static enum err_code stop_inside_transaction(struct follow *f, struct err *e)
     }
     bool routed = f->txn.routed;
 
-    ERR_TRY(leave_open_transaction(f, e));
+    ERR_TRY(follow_leave(f, e));
     if (!routed) {
         return ERR_OK;
     }
@@ -472,8 +470,7 @@ static bool reads_up_to(struct follow *f, const struct err *why)
 
     if (f->tainted || f->last.code != ERR_OK || !f->txn.open || !f->txn.routed ||
         start.file[0] == '\0' || run_failed(f->run) ||
-        binlog_position_compare(&start, &f->cut_end) <= 0 ||
-        leave_open_transaction(f, &ignored) != ERR_OK) {
+        binlog_position_compare(&start, &f->cut_end) <= 0 || follow_leave(f, &ignored) != ERR_OK) {
         return false;
     }
     f->last = *why;
@@ -490,8 +487,7 @@ static void cut_before_end(struct follow *f)
     struct err ignored = {0};
 
     /* A failure here adds nothing: the run ends with the one that led to it. */
-    if (!run_failed(f->run) && !f->tainted && leave_open_transaction(f, &ignored) == ERR_OK &&
-        f->moved) {
+    if (!run_failed(f->run) && !f->tainted && follow_leave(f, &ignored) == ERR_OK && f->moved) {
         (void)!follow_cut(f, &ignored);
     }
 }
@@ -502,7 +498,7 @@ static enum err_code recover(struct follow *f, struct retry *retry, struct rand 
 {
     struct err why = *e;
 
-    ERR_TRY(leave_open_transaction(f, e));
+    ERR_TRY(follow_leave(f, e));
     if (f->rereads) {
         f->rereads = false;
         log_info(f->run->log, "source.reread", LOG_STR("reason", why.msg),
@@ -570,7 +566,7 @@ static enum err_code run(struct follow *f, struct err *e)
     if (run_failed(f->run)) {
         return err_set(e, ERR_CANCELLED, "the run has failed");
     }
-    ERR_TRY(leave_open_transaction(f, e));
+    ERR_TRY(follow_leave(f, e));
     if (f->moved) {
         ERR_TRY(follow_cut(f, e));
     }

@@ -62,7 +62,7 @@ struct replay {
     struct follow *f;
     const struct binlog_event *ev; /* NULL: rows were looked at when they came */
     const char *file;
-    bool at_end;
+    const struct binlog_position *place; /* the rows' new one; NULL: their own */
 };
 
 static enum err_code refuse_misfit(const struct slab_entry *entry, const char *file, struct err *e)
@@ -90,16 +90,16 @@ static enum err_code replay_entry(void *ctx, const struct slab_entry *entry, str
     if (atomic_load_explicit(&r->f->run->stopping, memory_order_relaxed)) {
         return err_set(e, ERR_CANCELLED, "asked to stop inside of a transaction");
     }
-    if (r->at_end) {
-        placed.log_position = r->ev->end.offset;
+    if (r->place != NULL) {
+        placed.log_position = r->place->offset;
     }
-    return follow_route(r->f, r->at_end ? r->ev->end.file : r->file, &placed, body, e);
+    return follow_route(r->f, r->place != NULL ? r->place->file : r->file, &placed, body, e);
 }
 
 enum err_code follow_replay(struct follow *f, const struct held_rows *rows,
                             const struct binlog_event *ev, bool at_end, struct err *e)
 {
-    struct replay r = {f, ev, held_rows_file(rows), at_end};
+    struct replay r = {f, ev, held_rows_file(rows), at_end ? &ev->end : NULL};
 
     return held_rows_replay(rows, replay_entry, &r, e);
 }

@@ -48,7 +48,10 @@ struct follow {
     struct held_store *held;
     struct prepared_list *prepared;
     char *noted; /* the note of prepared transactions that the lake has, or is about to */
-    bool holds;  /* the source writes transactions of which rows are taken back */
+    /* The stream started in front of here for prepared rows: all else up to here is in all tables,
+     * and the definitions are of here. File "": it did not. */
+    struct binlog_position known_to;
+    bool holds; /* the source writes transactions of which rows are taken back */
     struct binlog_position hold_to; /* all of those that start up to here are kept */
     bool rereads;                   /* going back to the last cut for that, not for trouble */
 
@@ -137,6 +140,12 @@ MUST_USE enum err_code follow_begin(struct follow *f, const struct binlog_event 
 
 /* It is over, or will be read again. */
 void follow_forget(struct follow *f);
+
+/*
+ * The connection is gone, or `until` lies inside the open transaction: back to a transaction end,
+ * which f->end then is.
+ */
+MUST_USE enum err_code follow_leave(struct follow *f, struct err *e);
 
 /* It ends with this event, and its rows stand. */
 MUST_USE enum err_code follow_commit(struct follow *f, const struct binlog_event *ev,

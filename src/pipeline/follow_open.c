@@ -176,6 +176,8 @@ static enum err_code change_source(struct follow *f, const struct mysql_server *
                  LOG_U64("port", server->port));
     }
     (void)snprintf(f->source, sizeof f->source, "%s", server->identity);
+    prepared_list_leave_source(f->prepared);
+    f->known_to = (struct binlog_position){.offset = 0};
     f->end = (struct binlog_position){.offset = 0};
     f->cut_end = f->end;
     f->end_is_exact = false;

@@ -63,6 +63,12 @@ static struct schema_place place_of(const struct follow *f)
     return (struct schema_place){f->end, f->executed, f->source};
 }
 
+/* What all tables have; the stream may start further back, for prepared transactions only. */
+static struct schema_place start_of(const struct follow *f)
+{
+    return (struct schema_place){f->options.start, f->options.start_gtids, f->source};
+}
+
 /* malloc'd text of a buf; NULL when it has failed. */
 static char *take_text(struct buf *b)
 {
@@ -75,7 +81,7 @@ static char *take_text(struct buf *b)
 static enum err_code first_note(struct follow *f, struct mysql_conn *conn, struct buf *state,
                                 char **note, struct err *e)
 {
-    struct schema_place start = place_of(f);
+    struct schema_place start = start_of(f);
     struct buf out = {0};
 
     ERR_TRY(source_catalog_database_charsets(conn, take_database, f, e));
@@ -105,7 +111,7 @@ static enum err_code note_was(void *ctx, const char *schema, const char *name, s
 static enum err_code load_note(struct follow *f, struct mysql_conn *conn, char **note,
                                struct err *e)
 {
-    struct schema_place start = place_of(f);
+    struct schema_place start = start_of(f);
     struct buf state = {0};
     enum err_code rc = ERR_OK;
 
@@ -162,7 +168,7 @@ static bool is_at_start(const struct follow *f, const struct followed_table *t)
         (gtid_set_flavor(t->source.gtids) == GTID_FLAVOR_MYSQL || t->source.foreign)) {
         return !t->commit.ahead;
     }
-    return binlog_position_compare(&t->source.position, &f->end) <= 0;
+    return binlog_position_compare(&t->source.position, &f->options.start) <= 0;
 }
 
 static void note_defs(struct follow *f)

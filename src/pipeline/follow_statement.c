@@ -565,6 +565,9 @@ enum err_code follow_statement(struct follow *f, const struct binlog_event *ev,
         f->done = true;
         return ERR_OK;
     }
+    if (f->known_to.file[0] != '\0' && binlog_position_compare(&ev->end, &f->known_to) <= 0) {
+        return ERR_OK;
+    }
     if (kind == STATEMENT_DML) {
         return on_dml(f, ev, q, e);
     }

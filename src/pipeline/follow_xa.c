@@ -183,14 +183,17 @@ enum err_code follow_xa_start(struct follow *f, const char *note, struct err *e)
     ERR_TRY(held_store_new(
         &(struct held_store_options){.folder = o->spill_folder == NULL ? "/tmp" : o->spill_folder},
         &f->held, e));
-    ERR_TRY(prepared_list_new(f->options.tables, f->options.table_count, f->run->source,
-                              &f->prepared, e));
+    ERR_TRY(
+        prepared_list_new(f->options.tables, f->options.table_count, f->source, &f->prepared, e));
     f->noted = str_dup(note == NULL ? "" : note);
     if (f->noted == NULL) {
         return err_nomem(e);
     }
     ERR_TRY(prepared_list_read(f->prepared, note, e));
     ERR_TRY(prepared_list_move_start(f->prepared, &f->end, &f->executed, e));
+    if (binlog_position_compare(&f->end, &f->options.start) < 0) {
+        f->known_to = f->options.start;
+    }
     const struct prepared *oldest = prepared_list_awaited(f->prepared);
     struct buf text = {0};
 

@@ -216,12 +216,15 @@ const struct prepared *prepared_list_awaited(const struct prepared_list *l)
 /* ---- where a table stands ---- */
 
 /* As the rows of the group that ends there are judged, see follow_is_in_table(). */
-static bool has_place(const struct followed_table *t, const struct prepared_place *place)
+static bool has_place(const struct prepared_list *l, const struct followed_table *t,
+                      const struct prepared_place *place)
 {
     const struct gtid_set *gtids = t->source.gtids;
+    bool foreign = t->source.server[0] != '\0' && strcmp(t->source.server, l->source) != 0;
+    bool placed = t->source.position.file[0] != '\0' && !foreign;
 
     if (gtids != NULL && place->gtid[0] != '\0' &&
-        (gtid_set_flavor(gtids) == GTID_FLAVOR_MYSQL || t->source.position.file[0] == '\0')) {
+        (gtid_set_flavor(gtids) == GTID_FLAVOR_MYSQL || !placed)) {
         struct gtid_set *one = NULL;
         bool has = gtid_set_parse(place->gtid, gtid_set_flavor(gtids), &one, NULL) == ERR_OK &&
                    gtid_set_is_subset(one, gtids);
@@ -229,7 +232,7 @@ static bool has_place(const struct followed_table *t, const struct prepared_plac
         gtid_set_free(one);
         return has;
     }
-    return place->position.file[0] != '\0' && t->source.position.file[0] != '\0' &&
+    return place->position.file[0] != '\0' && placed &&
            binlog_position_compare(&place->position, &t->source.position) <= 0;
 }
 
@@ -321,9 +324,10 @@ static enum err_code add_strangers(struct prepared_list *l, const bool *known, s
 }
 
 /* Nothing was prepared when the table began, or it has what the transaction's end brought. */
-static bool is_past(const struct followed_table *t, const struct prepared *p)
+static bool is_past(const struct prepared_list *l, const struct followed_table *t,
+                    const struct prepared *p)
 {
-    return t->source.none_prepared || (p->state == PREPARED_COMMITTED && has_place(t, &p->done));
+    return t->source.none_prepared || (p->state == PREPARED_COMMITTED && has_place(l, t, &p->done));
 }
 
 /* Drops the tables that have all of it, and tells what is left for this run. */
@@ -333,12 +337,12 @@ static void judge(const struct prepared_list *l, struct prepared *p)
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < l->run_tables; i++) {
-        comes = comes || !is_past(l->names[i].table, p);
+        comes = comes || !is_past(l, l->names[i].table, p);
     }
     for (uint32_t i = 0; i < p->table_count; i++) {
         const struct followed_table *t = l->names[p->tables[i]].table;
 
-        if (t == NULL || !is_past(t, p)) {
+        if (t == NULL || !is_past(l, t, p)) {
             p->awaited = p->awaited || t != NULL;
             p->tables[kept++] = p->tables[i];
         }
@@ -521,6 +525,14 @@ enum err_code prepared_list_move_start(const struct prepared_list *l,
         }
     }
     return ERR_OK;
+}
+
+void prepared_list_leave_source(struct prepared_list *l)
+{
+    for (struct prepared *p = l->first; p != NULL; p = p->next) {
+        p->start.position = (struct binlog_position){.offset = 0};
+        p->done.position = (struct binlog_position){.offset = 0};
+    }
 }
 
 /* ---- transactions come and go ---- */

@@ -53,7 +53,8 @@ struct prepared {
 
 struct prepared_list;
 
-/* Tables and source outlive it. */
+/* Tables and source outlive it; source is whose positions it is given, and may change: see below.
+ */
 MUST_USE enum err_code prepared_list_new(struct followed_table *const *tables, uint32_t table_count,
                                          const char *source, struct prepared_list **out,
                                          struct err *e);
@@ -72,6 +73,9 @@ MUST_USE enum err_code prepared_list_read(struct prepared_list *l, const char *n
 MUST_USE enum err_code prepared_list_move_start(const struct prepared_list *l,
                                                 struct binlog_position *position,
                                                 struct gtid_set **gtids, struct err *e);
+
+/* The source is going to be another server: positions so far say nothing about its log. */
+void prepared_list_leave_source(struct prepared_list *l);
 
 /* The oldest awaited one, or NULL. */
 const struct prepared *prepared_list_awaited(const struct prepared_list *l);
