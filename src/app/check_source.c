@@ -216,7 +216,8 @@ static void check_xa(const struct source_check *k)
     if (k->c->snapshot == RUN_SNAPSHOT_INITIAL && !k->server->is_mariadb &&
         mysql_exec(k->conn, &why, "XA RECOVER") != ERR_OK) {
         finding_add(k->f, FINDING_NOTE, "privilege to see XA transactions",
-                    "missing: a copy does not notice prepared XA transactions, which it misses: "
+                    "missing: a start does not notice prepared XA transactions, whose rows it "
+                    "would miss: "
                     "GRANT XA_RECOVER_ADMIN ON *.* TO %s",
                     k->account);
     }
