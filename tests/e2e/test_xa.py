@@ -639,12 +639,13 @@ def test_t4_rows_that_are_taken_back(flavor, make_source, make_calve, make_oracl
             source.sql(f"INSERT INTO u VALUES ({number}, 'plain')")
             number += 10
     assert running.stop().status == 0
-    calve.catch_up()
+    rest = calve.catch_up()
     check(source, calve, make_oracle(source), *tables)
     logged = infos(source, before)
     if source.family == "mariadb":
         assert "ROLLBACK" in logged and "ROLLBACK TO `S``P`" in logged
-        assert len(running.events("source.reread")) == 1  # from then on it knows
+        # Once in a run: from then on it knows.
+        assert max(len(running.events("source.reread")), len(rest.named("source.reread"))) == 1
     # Each once, in the order of the log, and what is gone was never there.
     for table in tables:
         found = ids(calve, source, table)
