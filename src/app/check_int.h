@@ -32,6 +32,13 @@ MUST_USE enum err_code check_source(const struct config *c, struct findings *f, 
 /* Whether the source still has what the tables of the lake are to go on from. */
 MUST_USE enum err_code check_positions(const struct config *c, struct mysql_conn *conn,
                                        struct findings *f, struct err *e);
+/* Of several hosts, whether each can be reached. Errors: ERR_CONFIG. */
+MUST_USE enum err_code check_hosts(const struct config *c, struct findings *f, struct err *e);
+
+/* Foreign keys whose actions are not in the binlog. Errors: the server's. */
+struct table_choice;
+MUST_USE enum err_code check_cascades(const struct table_choice *tables, struct mysql_conn *conn,
+                                      struct findings *f, struct err *e);
 MUST_USE enum err_code check_lake(const struct config *c, struct log *log, struct findings *f,
                                   struct err *e);
 

@@ -6,12 +6,18 @@
 
 #include "app/check_int.h"
 #include "app/status_int.h"
+#include "pipeline/source_check.h"
 
 #define WRONG_MAX 20u
 
 struct positions {
     struct status_report report;
+    struct mysql_options options;
     struct mysql_conn *conn;
+    struct source_state state;
+    char seen_file[BINLOG_FILE_BYTES]; /* the log that was found to be the same last */
+    uint32_t seen_created_s;
+    uint32_t dangers;
     struct findings *f;
     uint32_t fine;
     uint32_t wrong;
@@ -32,100 +38,98 @@ static void add_wrong(struct positions *p, const char *fmt, ...)
     }
 }
 
-enum reach {
-    REACH_FINE,
-    REACH_PURGED,  /* something the table lacks is gone */
-    REACH_REWOUND, /* the table has what the source never had */
-};
-
-/*
- * With GTIDs MySQL sends what is not in the set, from whatever files it has; so what counts is
- * whether it purged a transaction that the table lacks.
- */
-static enum err_code ask_by_gtids(const struct positions *p, const char *gtids, enum reach *out,
-                                  struct err *e)
+static enum err_code judge(struct positions *p, const struct status_table *t,
+                           const struct source_claim *claim, struct err *why)
 {
-    struct buf sql = {0};
-    char answer[8] = "";
+    const struct mysql_options at = mysql_options_at(&p->options, mysql_conn_server(p->conn));
+    enum source_verdict verdict;
 
-    buf_append_str(&sql, "SELECT CONCAT(GTID_SUBSET(@@GLOBAL.gtid_purged, ");
-    mysql_quote_text(&sql, gtids);
-    buf_append_str(&sql, "), GTID_SUBSET(");
-    mysql_quote_text(&sql, gtids);
-    buf_append_str(&sql, ", @@GLOBAL.gtid_executed))");
-    const char *text = buf_cstr(&sql);
-    enum err_code rc =
-        text == NULL ? err_nomem(e) : mysql_query_text(p->conn, text, answer, sizeof answer, e);
-
-    *out = answer[0] != '1' ? REACH_PURGED : answer[1] != '1' ? REACH_REWOUND : REACH_FINE;
-    buf_deinit(&sql);
-    return rc;
-}
-
-static enum err_code find_reach(const struct positions *p, const struct status_table *t,
-                                enum reach *out, struct err *e)
-{
-    const struct mysql_server *server = mysql_conn_server(p->conn);
-
-    if (t->gtids != NULL && !server->is_mariadb && server->gtid_enabled) {
-        return ask_by_gtids(p, t->gtids, out, e);
+    ERR_TRY(source_judge(claim, &p->state, &verdict, why));
+    if (verdict != SOURCE_FITS) {
+        add_wrong(p, "%s.%s: %s", t->schema, t->name, why->msg);
+        return ERR_OK;
     }
-    *out = !status_has_log(&p->report.source, t->position.file) ? REACH_PURGED
-           : t->lag_bytes < 0                                   ? REACH_REWOUND
-                                                                : REACH_FINE;
+    bool seen = claim->log_created_s == p->seen_created_s &&
+                strcmp(claim->position.file, p->seen_file) == 0;
+
+    if (!seen && source_check_log(claim, &p->state, &at, why) != ERR_OK) {
+        add_wrong(p, "%s.%s: %s", t->schema, t->name, why->msg);
+        return ERR_OK;
+    }
+    memcpy(p->seen_file, claim->position.file, sizeof p->seen_file);
+    p->seen_created_s = claim->log_created_s;
+    p->fine++;
     return ERR_OK;
 }
 
-static void say_purged(struct positions *p, const struct status_table *t)
-{
-    const struct status_source *s = &p->report.source;
-
-    add_wrong(p,
-              "%s.%s goes on at %s:%llu, and the source has purged what came after it (its oldest "
-              "file is %s): bring those binlog files back, or drop the Iceberg table to have it "
-              "copied again; and let the source keep its binlogs longer "
-              "(binlog_expire_logs_seconds)",
-              t->schema, t->name, t->position.file, (unsigned long long)t->position.offset,
-              s->log_count == 0 ? "none" : s->logs[0].file);
-}
-
+/* By the same rules as a run, of each table alone. */
 static enum err_code check_one(struct positions *p, const struct status_table *t, struct err *e)
 {
-    const struct status_source *s = &p->report.source;
-    enum reach reach;
+    const struct log_place place = {
+        .source = t->source[0] == '\0' ? p->state.identity : t->source,
+        .position = t->position,
+        .gtids = t->gtids,
+    };
+    struct gtid_set *gtids = NULL;
+    struct err why = {0};
 
     if (t->state != STATUS_COPIED && t->state != STATUS_FOLLOWING) {
         return ERR_OK;
     }
-    if (t->source[0] != '\0' && strcmp(t->source, s->identity) != 0) {
-        add_wrong(p,
-                  "%s.%s was followed on another server (%s) than this one (%s): connect to that "
-                  "one, or give this one a connection-name of its own and another warehouse",
-                  t->schema, t->name, t->source, s->identity);
-        return ERR_OK;
+    if (t->gtids != NULL) {
+        ERR_TRY(log_place_parse_gtids(&place, &gtids, e));
     }
-    ERR_TRY(find_reach(p, t, &reach, e));
-    switch (reach) {
-    case REACH_FINE:
-        p->fine++;
-        break;
-    case REACH_PURGED:
-        say_purged(p, t);
-        break;
-    case REACH_REWOUND:
-        add_wrong(p,
-                  "%s.%s goes on at %s:%llu, and the source ends before that: was it reset, or "
-                  "restored from a backup? Drop the Iceberg table to have it copied again",
-                  t->schema, t->name, t->position.file, (unsigned long long)t->position.offset);
-        break;
+    const struct source_claim claim = {.source = place.source,
+                                       .position = t->position,
+                                       .log_created_s = t->log_created_s,
+                                       .gtids = gtids,
+                                       .anonymous = t->anonymous};
+    enum err_code rc = judge(p, t, &claim, &why);
+    const char *danger = status_danger(&p->report, t);
+
+    gtid_set_free(gtids);
+    if (rc == ERR_OK && danger != NULL && p->dangers++ < WRONG_MAX) {
+        finding_add(p->f, FINDING_NOTE, "positions", "%s.%s: %s", t->schema, t->name, danger);
     }
-    return ERR_OK;
+    return rc == ERR_OK ? ERR_OK : err_set(e, rc, "%s", why.msg);
+}
+
+/* Rows of this connection under another server id stand still for ever. */
+static enum err_code check_other_ids(struct positions *p, struct lake *lake, struct err *e)
+{
+    const struct config *c = p->report.config;
+    struct watermark_rows rows = {0};
+    enum err_code rc = status_read_watermarks(lake, &rows, e);
+    uint32_t others = 0;
+    int64_t id = 0;
+
+    for (uint32_t i = 0; i < rows.count && rc == ERR_OK; i++) {
+        const struct watermark *row = &rows.items[i];
+
+        if (strcmp(row->connection_name, c->connection_name) == 0 &&
+            row->server_id != (int64_t)c->mysql.server_id) {
+            others++;
+            id = row->server_id;
+        }
+    }
+    watermark_rows_deinit(&rows);
+    if (others > 0) {
+        finding_add(p->f, FINDING_NOTE, "watermarks",
+                    "%u row%s of connection '%s' %s under another server id (such as %lld; "
+                    "mysql.server-id is %llu now): set it back, or if it was changed for good, "
+                    "remove them, since nothing moves them any more",
+                    others, others == 1 ? "" : "s", c->connection_name, others == 1 ? "is" : "are",
+                    (long long)id, (unsigned long long)c->mysql.server_id);
+    }
+    return rc;
 }
 
 static enum err_code check_all(struct positions *p, struct lake *lake, struct err *e)
 {
     ERR_TRY(status_ask(&p->report, p->conn, e));
+    ERR_TRY(source_look(p->conn, &p->state, e));
     ERR_TRY(status_read_lake(&p->report, lake, e));
+    ERR_TRY(check_other_ids(p, lake, e));
     for (uint32_t i = 0; i < p->report.names.count; i++) {
         ERR_TRY(check_one(p, &p->report.tables[i], e));
     }
@@ -139,7 +143,11 @@ static enum err_code check_all(struct positions *p, struct lake *lake, struct er
 enum err_code check_positions(const struct config *c, struct mysql_conn *conn, struct findings *f,
                               struct err *e)
 {
-    struct positions p = {.report = {.config = c}, .conn = conn, .f = f};
+    const struct clock now = clock_system();
+    struct positions p = {.report = {.config = c, .now_us = clock_wall_us(&now)},
+                          .options = config_mysql_options(c),
+                          .conn = conn,
+                          .f = f};
     struct lake lake;
     struct err why = {0};
 
@@ -156,6 +164,7 @@ enum err_code check_positions(const struct config *c, struct mysql_conn *conn, s
         finding_add(f, FINDING_WRONG, "positions", "%s", why.msg);
         rc = ERR_OK;
     }
+    source_state_deinit(&p.state);
     table_choice_deinit(&p.report.names);
     arena_deinit(&p.report.arena);
     lake_close(&lake);

@@ -387,6 +387,9 @@ static enum err_code check_tables(const struct source_check *k, struct err *e)
     for (uint32_t i = 0; i < tables.count && rc == ERR_OK; i++) {
         rc = check_table(k, &tables.tables[i], &wrong, e);
     }
+    if (rc == ERR_OK) {
+        rc = check_cascades(&tables, k->conn, k->f, e);
+    }
     if (rc == ERR_OK && tables.count > 0) {
         finding_add(k->f, wrong == 0 ? FINDING_OK : FINDING_WRONG, "tables",
                     "%u found, %u of them readable", tables.count, tables.count - wrong);
@@ -407,6 +410,7 @@ static void say_connected(const struct mysql_server *s, struct findings *f)
 static enum err_code check_connected(struct source_check *k, struct err *e)
 {
     say_connected(k->server, k->f);
+    ERR_TRY(check_hosts(k->c, k->f, e));
     check_version(k->server, k->f);
     check_binlog(k->server, k->f);
     if (k->server->log_bin) {

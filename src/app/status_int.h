@@ -9,7 +9,9 @@
 
 #include "app/lake.h"
 #include "app/table_choice.h"
+#include "mysql/binlog_retention.h"
 #include "mysql/position.h"
+#include "pipeline/watermark_file.h"
 
 enum status_state {
     STATUS_NEVER_COPIED, /* not in the lake */
@@ -31,6 +33,8 @@ struct status_table {
     struct binlog_position position; /* file "": none */
     const char *gtids;               /* of that position; NULL: not known */
     const char *source;              /* whose position it is; "": not known */
+    uint32_t log_created_s;          /* of the position's file; 0: not known */
+    bool anonymous;                  /* the set does not tell all before the position */
     int64_t cut_us;                  /* when the position was last moved; 0: never */
     bool has_rows;                   /* the snapshot says how many */
     uint64_t rows;
@@ -54,6 +58,7 @@ struct status_source {
     struct status_log *logs; /* oldest first; the last is being written */
     uint32_t log_count;
     uint32_t log_capacity;
+    struct binlog_retention retention; /* of a source that is reachable */
     struct err problem; /* why it is not reachable, or why its binlogs cannot be listed */
 };
 
@@ -88,6 +93,16 @@ int64_t status_lag_bytes(const struct status_source *s, const struct binlog_posi
 
 /* Finds the chosen tables in the lake and fills tables. Errors: the lake cannot be read. */
 MUST_USE enum err_code status_read_lake(struct status_report *r, struct lake *lake, struct err *e);
+
+/* All rows of the watermarks table. Errors: the lake cannot be read. */
+MUST_USE enum err_code status_read_watermarks(struct lake *lake, struct watermark_rows *out,
+                                              struct err *e);
+
+/* Why the source may soon purge what the table goes on from; NULL when it is not near. */
+const char *status_danger(const struct status_report *r, const struct status_table *t);
+
+/* Seconds since the table's position was last moved; -1: it never was. */
+int64_t status_lag_s(const struct status_report *r, const struct status_table *t);
 
 const char *status_state_name(enum status_state state);
 

@@ -25,22 +25,21 @@ static bool is_ours(const struct reading *reading, const struct watermark *row)
            row->server_id == (int64_t)c->mysql.server_id;
 }
 
-static enum err_code load_rows(struct reading *reading, struct err *e)
+enum err_code status_read_watermarks(struct lake *lake, struct watermark_rows *out, struct err *e)
 {
     struct catalog_table table;
     struct iceberg_data_file **files = NULL;
     uint32_t count = 0;
-    enum err_code rc =
-        catalog_load(reading->lake->catalog,
-                     (struct table_ident){WATERMARKS_NAMESPACE, WATERMARKS_TABLE}, &table, e);
+    enum err_code rc = catalog_load(
+        lake->catalog, (struct table_ident){WATERMARKS_NAMESPACE, WATERMARKS_TABLE}, &table, e);
 
     if (rc != ERR_OK) {
         return rc == ERR_NOT_FOUND ? ERR_OK : rc;
     }
-    rc = catalog_data_files(reading->lake->catalog, &table, &files, &count, e);
+    rc = catalog_data_files(lake->catalog, &table, &files, &count, e);
     for (uint32_t i = 0; i < count; i++) {
         if (rc == ERR_OK) {
-            rc = watermark_file_read(reading->lake->store, files[i]->path, &reading->rows, e);
+            rc = watermark_file_read(lake->store, files[i]->path, out, e);
         }
         iceberg_data_file_free(files[i]);
     }
@@ -156,6 +155,8 @@ static enum err_code take_checkpoint(struct status_report *r, const struct icebe
         t->copied = c.copied;
         t->gone = c.gone;
         t->cut_us = c.time_us;
+        t->log_created_s = c.log_created_s;
+        t->anonymous = c.anonymous;
         *ordinal = c.ordinal;
         rc = keep_text(r, c.source, &t->source, e);
         if (rc == ERR_OK && c.gtids != NULL) {
@@ -204,6 +205,8 @@ static enum err_code take_watermark(const struct reading *reading, struct status
     (void)watermarks_place(reading->watermarks, &row->position, &at);
     *moved = true;
     t->position = at.position;
+    t->log_created_s = at.log_created_s;
+    t->anonymous = at.anonymous;
     t->gtids = NULL;
     ERR_TRY(keep_text(r, at.source, &t->source, e));
     return at.gtids == NULL ? ERR_OK : keep_text(r, at.gtids, &t->gtids, e);
@@ -319,7 +322,7 @@ enum err_code status_read_lake(struct status_report *r, struct lake *lake, struc
         rc = watermarks_load(reading.watermarks, false, e);
     }
     if (rc == ERR_OK) {
-        rc = load_rows(&reading, e);
+        rc = status_read_watermarks(lake, &reading.rows, e);
     }
     if (rc == ERR_OK) {
         rc = find_tables(&reading, e);

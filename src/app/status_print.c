@@ -65,7 +65,7 @@ void status_put_short_gtids(const char *gtids, size_t columns, struct buf *out)
     }
 }
 
-static int64_t lag_s(const struct status_report *r, const struct status_table *t)
+int64_t status_lag_s(const struct status_report *r, const struct status_table *t)
 {
     int64_t lag_us = r->now_us - t->cut_us;
 
@@ -92,7 +92,7 @@ static void add_table(const struct status_report *r, const struct status_table *
                       struct output_table *table)
 {
     struct buf cell = {0};
-    int64_t lag = lag_s(r, t);
+    int64_t lag = status_lag_s(r, t);
     bool uncopied = t->state == STATUS_FOLLOWING && !t->copied;
 
     buf_printf(&cell, "%s.%s", t->schema, t->name);
@@ -139,6 +139,13 @@ enum err_code status_put_text(const struct status_report *r, struct buf *out, st
     enum err_code rc = output_table_print(&table, out, e);
 
     output_table_deinit(&table);
+    for (uint32_t i = 0; i < r->names.count; i++) {
+        const char *danger = status_danger(r, &r->tables[i]);
+
+        if (danger != NULL) {
+            buf_printf(out, "warning: %s.%s: %s\n", r->tables[i].schema, r->tables[i].name, danger);
+        }
+    }
     return rc;
 }
 
@@ -197,7 +204,7 @@ static void put_time_or_null(struct buf *out, const char *key, int64_t ms)
 static void put_table_json(const struct status_report *r, const struct status_table *t,
                            struct buf *out)
 {
-    int64_t lag = lag_s(r, t);
+    int64_t lag = status_lag_s(r, t);
 
     buf_append_str(out, "{\"schema\":");
     json_put_string(out, span_str(t->schema));
@@ -213,6 +220,7 @@ static void put_table_json(const struct status_report *r, const struct status_ta
     put_position_or_null(out, "watermark", t->position.file, t->position.offset);
     put_text_or_null(out, "gtids", t->gtids);
     put_text_or_null(out, "source", t->source);
+    put_text_or_null(out, "danger", status_danger(r, t));
     put_text_or_null(out, "error", t->problem);
     buf_u8(out, '}');
 }

@@ -44,7 +44,8 @@ enum err_code status_ask(struct status_report *r, struct mysql_conn *conn, struc
     s->icase = server->lower_case_table_names != 0;
     memcpy(s->identity, server->identity, sizeof s->identity);
     ERR_TRY(table_choice_from_source(r->config, conn, &r->names, e));
-    return mysql_query_rows(conn, "SHOW BINARY LOGS", take_log, r, e);
+    ERR_TRY(mysql_query_rows(conn, "SHOW BINARY LOGS", take_log, r, e));
+    return binlog_retention_read(conn, &s->retention, e);
 }
 
 enum err_code status_ask_source(struct status_report *r, struct err *e)
@@ -104,4 +105,16 @@ int64_t status_lag_bytes(const struct status_source *s, const struct binlog_posi
         bytes += log->bytes;
     }
     return -1;
+}
+
+const char *status_danger(const struct status_report *r, const struct status_table *t)
+{
+    const struct status_source *s = &r->source;
+    bool ours = t->source[0] == '\0' || strcmp(t->source, s->identity) == 0;
+
+    if (!s->reachable || s->retention.newest[0] == '\0' || !ours ||
+        (t->state != STATUS_COPIED && t->state != STATUS_FOLLOWING)) {
+        return NULL;
+    }
+    return binlog_retention_danger(&s->retention, &t->position, status_lag_s(r, t));
 }

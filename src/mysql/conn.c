@@ -253,24 +253,24 @@ static enum err_code set_session(struct mysql_conn *c, struct err *e)
     return ERR_OK;
 }
 
-struct mysql_options mysql_options_here(const struct mysql_options *options,
-                                        const struct mysql_conn *c)
+struct mysql_options mysql_options_at(const struct mysql_options *options,
+                                      const struct mysql_server *server)
 {
-    struct mysql_options here = *options;
+    struct mysql_options at = *options;
 
-    here.accept = NULL;
-    here.gives_up = NULL;
-    if (c->server.port != 0) {
-        here.host = c->server.host;
-        here.port = c->server.port;
+    at.accept = NULL;
+    at.gives_up = NULL;
+    if (server->port != 0) {
+        at.host = server->host;
+        at.port = server->port;
     }
-    return here;
+    return at;
 }
 
 static enum err_code ask_acceptance(struct mysql_conn *c, const struct mysql_options *o,
                                     struct err *e)
 {
-    const struct mysql_options here = mysql_options_here(o, c);
+    const struct mysql_options here = mysql_options_at(o, &c->server);
 
     return o->accept == NULL ? ERR_OK : o->accept(o->ctx, c, &here, e);
 }

@@ -83,9 +83,9 @@ MUST_USE enum err_code mysql_conn_open(const struct mysql_options *options, stru
                                        struct err *e);
 void mysql_conn_close(struct mysql_conn *c);
 
-/* Options that lead to the server of the connection alone, and ask nobody. */
-struct mysql_options mysql_options_here(const struct mysql_options *options,
-                                        const struct mysql_conn *c);
+/* Options that lead to this server alone, whose host must outlive them, and ask nobody. */
+struct mysql_options mysql_options_at(const struct mysql_options *options,
+                                      const struct mysql_server *server);
 
 const struct mysql_server *mysql_conn_server(const struct mysql_conn *c);
 

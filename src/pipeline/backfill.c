@@ -303,7 +303,8 @@ static enum err_code set_start(struct copy *c, struct err *e)
     if (c->options->run->options->backfill_only) {
         return ERR_OK; /* the account may not be one that reads binlogs */
     }
-    const struct mysql_options here = mysql_options_here(&c->options->run->options->mysql, c->conn);
+    const struct mysql_options here =
+        mysql_options_at(&c->options->run->options->mysql, mysql_conn_server(c->conn));
 
     ERR_TRY(binlog_log_created(&here, &t->source.position, &t->source.log_created_s, e));
     t->source.def = c->def;

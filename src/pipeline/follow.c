@@ -360,7 +360,8 @@ static bool skips_files(const struct follow *f, const struct binlog_event *ev)
     struct binlog_position first = {.offset = 0};
     struct binlog_position ours = {.offset = 0};
 
-    if (f->by_position || f->end.file[0] == '\0' || ev->header.type != BINLOG_EVENT_ROTATE ||
+    if (f->by_position || !f->file_is_kept || f->end.file[0] == '\0' ||
+        ev->header.type != BINLOG_EVENT_ROTATE ||
         gtid_set_flavor(f->executed) != GTID_FLAVOR_MYSQL) {
         return false;
     }
@@ -396,6 +397,7 @@ static enum err_code read_events(struct follow *f, struct retry *retry, struct e
         if (tells_time(&ev.header)) {
             atomic_store_explicit(&f->run->counters.last_event_s, (int64_t)ev.header.timestamp_s,
                                   memory_order_relaxed);
+            follow_watch_purge(f, (int64_t)ev.header.timestamp_s);
         }
         ERR_TRY(follow_event(f, &ev, e));
     }

@@ -69,12 +69,17 @@ struct follow {
 
     char log_file[BINLOG_FILE_BYTES]; /* whose first event was read last */
     uint32_t log_created_s;           /* when it was begun; 0: not known */
+    bool file_is_kept;                /* the source has the file of `end` still */
     bool by_position;                 /* the dump was asked for by position */
     bool wants_position;              /* the next dump has to be */
     struct binlog_position damaged; /* where the source's log could not be read; file "": nowhere */
     bool anonymous;                 /* transactions without GTIDs came after the last with one */
     bool behind;                    /* the last try found servers that lack what the lake has */
     int64_t refused_since_us;       /* monotonic: since then no server that answers will do; or 0 */
+
+    unsigned events_unwatched; /* since the last look at the clock for it */
+    int64_t purge_looked_us;   /* monotonic; 0: never */
+    int64_t purge_warned_us;
 
     struct table_id_slot ids[TABLE_IDS_MAX]; /* hashed; full ones push on to the next */
     uint32_t id_count;
@@ -205,6 +210,9 @@ void follow_close(struct follow *f);
 
 /* For each table, what of it has to be skipped and how, now that f->source is known. */
 void follow_find_level_tables(struct follow *f);
+
+/* After an event of that time: warns when the source may soon purge what is still to be read. */
+void follow_watch_purge(struct follow *f, int64_t event_s);
 
 int64_t follow_heartbeat_us(const struct run_options *o);
 

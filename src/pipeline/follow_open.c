@@ -129,6 +129,7 @@ static enum err_code on_server(void *ctx, struct mysql_conn *c, const struct mys
         bool same = claim.source[0] == '\0' ? claim.gtids == NULL : source_is_same(&claim, &s);
 
         choose_start(o, same, s.gtid_enabled);
+        o->f->file_is_kept = same && source_has_file(&claim, &s);
     }
     source_state_deinit(&s);
     return rc;

@@ -25,6 +25,10 @@ struct runner {
 /* Connects and finds the chosen tables with their definitions. */
 MUST_USE enum err_code runner_find_tables(struct runner *r, struct err *e);
 
+/* Warns of tables whose rows change without the binlog. Errors: the server's. */
+MUST_USE enum err_code runner_warn_of_cascades(struct runner *r, struct mysql_conn *conn,
+                                               struct err *e);
+
 /* Reads where each table stands and brings watermark rows level with checkpoints. */
 MUST_USE enum err_code runner_load_states(struct runner *r, struct err *e);
 

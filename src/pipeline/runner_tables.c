@@ -238,7 +238,7 @@ static enum err_code find_tables(struct runner *r, struct mysql_conn *conn, stru
     runner_leave_vanished(r);
     log_info(r->run.log, "run.tables", LOG_U64("tables", r->table_count),
              LOG_STR("server", server->version), LOG_STR("source", server->identity));
-    return ERR_OK;
+    return runner_warn_of_cascades(r, conn, e);
 }
 
 enum err_code runner_find_tables(struct runner *r, struct err *e)
@@ -568,7 +568,7 @@ enum err_code runner_commit_start(struct runner *r, struct followed_table *t,
 static enum err_code commit_starts(struct runner *r, const struct low_watermark *start,
                                    const struct mysql_conn *conn, bool none_prepared, struct err *e)
 {
-    const struct mysql_options here = mysql_options_here(&r->options.mysql, conn);
+    const struct mysql_options here = mysql_options_at(&r->options.mysql, mysql_conn_server(conn));
     struct log_place at = {.source = mysql_conn_server(conn)->identity,
                            .position = start->position};
     enum err_code rc = at.position.file[0] == '\0'

@@ -217,6 +217,14 @@ bool source_is_same(const struct source_claim *claim, const struct source_state 
            same_base_name(claim->position.file, s->end.file);
 }
 
+bool source_has_file(const struct source_claim *claim, const struct source_state *s)
+{
+    struct binlog_position oldest = {.offset = 0};
+
+    memcpy(oldest.file, s->oldest, sizeof oldest.file);
+    return binlog_position_compare(&claim->position, &oldest) >= 0;
+}
+
 struct names {
     char text[NAMES_SHOWN];
 };
@@ -400,15 +408,6 @@ static void say_ended_before(const struct source_claim *claim, const struct sour
                   (unsigned long long)s->end.offset);
 }
 
-/* Numbers of a domain may go back on one MariaDB server, so purged files are compared as such. */
-static bool lacks_file(const struct source_claim *claim, const struct source_state *s)
-{
-    struct binlog_position oldest = {.offset = 0};
-
-    memcpy(oldest.file, s->oldest, sizeof oldest.file);
-    return binlog_position_compare(&claim->position, &oldest) < 0;
-}
-
 static enum err_code judge_same(const struct source_claim *claim, const struct source_state *s,
                                 enum source_verdict *out, struct err *why)
 {
@@ -424,10 +423,10 @@ static enum err_code judge_same(const struct source_claim *claim, const struct s
     if (*out != SOURCE_FITS) {
         return ERR_OK;
     }
-    if (by_sets || (claim->gtids != NULL && s->purged != NULL && lacks_file(claim, s))) {
+    if (by_sets || (claim->gtids != NULL && s->purged != NULL && !source_has_file(claim, s))) {
         return judge_purged(claim, s, out, why);
     }
-    if (lacks_file(claim, s)) {
+    if (!source_has_file(claim, s)) {
         *out = SOURCE_HAS_GAP;
         (void)err_set(why, ERR_SOURCE,
                       "the source has purged the binlog that the lake goes on from (%s; its oldest "
@@ -465,7 +464,7 @@ enum err_code source_check_log(const struct source_claim *claim, const struct so
 {
     uint32_t created_s = 0;
 
-    if (claim->log_created_s == 0 || !source_is_same(claim, s) || lacks_file(claim, s)) {
+    if (claim->log_created_s == 0 || !source_is_same(claim, s) || !source_has_file(claim, s)) {
         return ERR_OK;
     }
     ERR_TRY(binlog_log_created(here, &claim->position, &created_s, e));

@@ -53,6 +53,9 @@ MUST_USE enum err_code source_look(struct mysql_conn *c, struct source_state *ou
 /* Whether positions of the claim are positions of this server. */
 bool source_is_same(const struct source_claim *claim, const struct source_state *s);
 
+/* Whether the file of the claim's position is not purged; the position is one of this server. */
+bool source_has_file(const struct source_claim *claim, const struct source_state *s);
+
 /* *why says what is wrong and what to do, unless it fits. Errors: ERR_NOMEM. */
 MUST_USE enum err_code source_judge(const struct source_claim *claim, const struct source_state *s,
                                     enum source_verdict *out, struct err *why);

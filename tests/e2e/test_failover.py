@@ -485,3 +485,81 @@ def test_gtid_mode_changes_unseen(make_source, make_calve):
     source.sql("SET GLOBAL gtid_mode = ON", "INSERT INTO t VALUES (3, 0)")
     calve.catch_up()
     assert sorted(replay(calve.lake.changes(source.schema, "t"))) == [(0,), (1,), (2,), (3,)]
+
+
+@pytest.mark.parametrize("flavor", MEMBERS)
+def test_T8_cascades(flavor, make_source, make_calve, make_oracle):  # pylint: disable=invalid-name
+    """What a foreign key changes is in the binlog from MySQL 9.6 on; elsewhere there is a warning."""
+    source = make_source(flavor)
+    source.sql("CREATE TABLE p (id INT PRIMARY KEY)",
+               "CREATE TABLE c (id INT PRIMARY KEY, p INT, CONSTRAINT fk_c FOREIGN KEY (p) REFERENCES p (id)"
+               " ON DELETE CASCADE ON UPDATE CASCADE)",
+               "CREATE TABLE n (id INT PRIMARY KEY, p INT, CONSTRAINT fk_n FOREIGN KEY (p) REFERENCES p (id)"
+               " ON DELETE SET NULL)",
+               "CREATE TABLE q (id INT PRIMARY KEY, p INT, CONSTRAINT fk_q FOREIGN KEY (p) REFERENCES p (id))",
+               "INSERT INTO p VALUES (1), (2), (3)", "INSERT INTO c VALUES (10, 1), (11, 2), (12, 3)",
+               "INSERT INTO n VALUES (20, 1), (21, 2)")
+    calve = make_calve(source)
+    first = calve.catch_up()
+    source.sql("DELETE FROM p WHERE id = 1", "UPDATE p SET id = 33 WHERE id = 3")
+    calve.catch_up()
+    warnings = {(e["table"], e["key"].strip("`")) for e in first.named("table.cascades")}
+    checked = calve.run("check").out
+    oracle = make_oracle(source)
+    if source.family == "mariadb":
+        assert warnings == {(f"{source.schema}.c", "fk_c"), (f"{source.schema}.n", "fk_n")}, first
+        assert "fk_c" in checked and "fk_n" in checked and "fk_q" not in checked, checked
+        assert replay(calve.lake.changes(source.schema, "c")) != oracle.by_key(source.schema, "c")
+        return
+    assert not warnings and "foreign keys" not in checked, first
+    for table in ("c", "n"):
+        assert replay(calve.lake.changes(source.schema, table)) == oracle.by_key(source.schema, table)
+
+
+@pytest.mark.parametrize("flavor", MEMBERS)
+def test_purge_is_near(flavor, make_source, make_calve):
+    """Far behind, in the oldest binlog: a warning, before there is a gap."""
+    source = make_source(flavor, max_binlog_cache_size="800M")  # a server of this test's own
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (-1)")
+    calve = make_calve(source)
+    calve.catch_up()
+    purge_own(source)
+    calve.catch_up()
+    source.sql("SET TIMESTAMP = UNIX_TIMESTAMP() - 5000")
+    for i in range(100):
+        source.sql(f"INSERT INTO t VALUES ({i})")
+    source.sql("FLUSH BINARY LOGS", "FLUSH BINARY LOGS")
+    status = calve.run("status", "--json").out
+    assert '"danger":"the source\'s oldest binlog' in status, status
+    assert "warning: " in calve.run("status").out
+    assert "the source's oldest binlog" in calve.run("check").out
+    result = calve.catch_up()
+    near = result.named("source.purge_near")
+    assert len(near) == 1 and near[0]["oldest"] == source.binlog_files()[0] and near[0]["lag_s"] >= 5000, result
+    assert '"danger":null' in calve.run("status", "--json").out
+    # Kept for less than twice what is to be caught up.
+    source.sql("SET GLOBAL binlog_expire_logs_seconds = 60")
+    for i in range(200, 300):
+        source.sql(f"INSERT INTO t VALUES ({i})")
+    result = calve.catch_up()
+    assert not result.named("source.purge_near"), "the newest file is never purged"
+
+
+def purge_own(source):
+    source.sql("FLUSH BINARY LOGS")
+    end = time.monotonic() + 30
+    while len(source.binlog_files()) > 1:
+        source.sql(f"PURGE BINARY LOGS TO '{source.binlog_files()[-1]}'")
+        assert time.monotonic() < end, source.binlog_files()
+
+
+def test_check_tells_of_other_hosts_and_ids(make_source, make_calve):
+    source = make_source("mysql-9")
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    calve = make_calve(source)
+    calve.catch_up()
+    assert "under another server id" not in calve.run("check").out
+    out = calve.run("check", mysql_server_id=77777).out
+    assert "1 row of connection 'local_mysql' is under another server id" in out, out
+    out = calve.run("check", source=f"mysql://root@127.0.0.1:{source.server.port},127.0.0.1:1").out
+    assert f"127.0.0.1:{source.server.port} is MySQL 9" in out and "source 127.0.0.1:1: connecting" in out, out

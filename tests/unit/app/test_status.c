@@ -328,7 +328,7 @@ TEST(test_status__prints_what_the_source_says)
         "\"lag_s\":12,\"lag_bytes\":100,\"rows\":18446744073709551615,\"snapshots\":3,"
         "\"committed\":\"2026-11-25T21:08:25.254Z\",\"cut\":\"2026-11-25T21:08:12.908Z\","
         "\"watermark\":{\"file\":\"binlog.000003\",\"pos\":900},\"gtids\":\"0-1-5\",\"source\":"
-        "\"s\",\"error\":null}]}\n");
+        "\"s\",\"danger\":null,\"error\":null}]}\n");
     buf_deinit(&out);
     config_free(c);
     app_lake_close(&l);
