@@ -508,11 +508,7 @@ static enum err_code on_ddl(const struct statement *s, struct err *e)
     struct err why = {0};
 
     ERR_TRY(join_touched(s, e));
-    enum err_code rc =
-        s->query->error_code != 0
-            ? err_set(&why, ERR_UNSUPPORTED, "it ended with error %u, maybe half done",
-                      s->query->error_code)
-            : schema_apply(f->schema, s->query, &changes, &why);
+    enum err_code rc = schema_apply(f->schema, s->query, &changes, &why);
 
     if (rc == ERR_UNSUPPORTED) {
         rc = on_unreadable(s, &why, e);
