@@ -64,7 +64,7 @@ static const struct dump_error dump_errors[] = {
     {"anonymous transaction when", ERR_SOURCE, false,
      "the log has transactions without GTIDs, from before gtid_mode was ON; a source sends them "
      "only while it is ON_PERMISSIVE or lower: set it back until calve is past them"},
-    {"GTID-transaction when", ERR_SOURCE, false,
+    {"transaction when @@GLOBAL.GTID_MODE = OFF", ERR_SOURCE, false,
      "the log has transactions with GTIDs, from before gtid_mode was OFF; a source sends them only "
      "while it is OFF_PERMISSIVE or higher: set it back until calve is past them"},
     {"server_id was not set", ERR_SOURCE, false, "set server_id on the source"},

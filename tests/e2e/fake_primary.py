@@ -831,6 +831,9 @@ class Session:
             if not known:
                 raise _ServerError(ER_PARSE, "You have an error in your SQL syntax")
             self._result(["none"], [])
+        elif upper.startswith("SHOW CREATE TABLE "):
+            name = upper.split(" ", 3)[3]
+            self._result(["Table", "Create Table"], [[name, f"CREATE TABLE {name} (\n  `id` int\n) ENGINE=InnoDB"]])
         elif upper == "SHOW GRANTS":
             self._result(["Grants"], [["GRANT ALL PRIVILEGES ON *.* TO `root`@`%` WITH GRANT OPTION"]])
         elif upper.startswith("SHOW BINLOG EVENTS") or upper.startswith("SHOW STATUS"):

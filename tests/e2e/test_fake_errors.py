@@ -27,12 +27,12 @@ CLASSES = {
         (1955, "Connecting slave requested to start from GTID 0-1-77, which is not in the master's binlog. Since "
                "the master's binlog contains GTIDs with higher sequence numbers, it probably means that the slave "
                "has diverged due to executing extra erroneous transactions")]),
-    "hole": ("has a hole", [
+    "hole": ("never had this transaction", [
         (1951, "The binlog on the master is missing the GTID 0-1-5 requested by the slave (even though a "
                "subsequent sequence number does exist), and GTID strict mode is enabled")]),
     "lost its end": ("shorter than what was read", [
         (1236, fp.PAST_FILE), (1236, fp.PAST_FILE.replace("source", "master"))]),
-    "bad position": ("not the start of an event", [
+    "bad position": ("first event is at 4", [
         (1236, "Client requested source to start replication from position < 4")]),
     "too large": ("raise max_allowed_packet", [
         (1236, "log event entry exceeded max_allowed_packet; Increase max_allowed_packet on source" + DAMAGED),
@@ -44,7 +44,7 @@ CLASSES = {
     "checksum": ("binlog_checksum", [
         (1236, fp.CHECKSUM_REFUSED),
         (1236, fp.CHECKSUM_REFUSED.replace("Replica", "Slave").replace("source", "master"))]),
-    "gtid mode": ("gtid_mode was changed", [
+    "gtid mode": ("gtid_mode", [
         (1236, fp.NOT_ON.format("OFF_PERMISSIVE")),
         (1236, "Cannot replicate anonymous transaction when AUTO_POSITION = 1, at file ./binlog.000001, position 154."),
         (1236, "Cannot replicate anonymous transaction when @@GLOBAL.GTID_MODE = ON, at file x, position 154."),
@@ -52,8 +52,6 @@ CLASSES = {
     "no binlog": ("--log-bin", [(1236, "Binary log is not open")]),
     "no server id": ("set server_id", [
         (1236, "Misconfigured source - server_id was not set"), (1236, "Misconfigured master - server_id was not set")]),
-    "engine": ("a GTID set to start from", [
-        (4246, "GTID starting position is required on master with --binlog-storage-engine enabled")]),
     "privilege": ("GRANT REPLICATION SLAVE", [
         (1227, "Access denied; you need (at least one of) the REPLICATION SLAVE privilege(s) for this operation")]),
     "second of us": ("another replica with this server id", [
@@ -87,7 +85,7 @@ def test_P9_errors_that_end_the_dump(make_log, make_primary, make_fake_calve, co
     assert result.status == 1 and time.monotonic() - begun < 10
     assert words in result.error, result.error
     assert text[:60] in result.error, result.error  # the server's own words, too
-    assert len(primary.dumps) <= 2
+    assert len(primary.dumps) <= 4  # one more for damage, and looks at the head of the file
     assert set(ids(calve)) <= {1}
     log.transaction(insert(T, [(4, "d")]))
     assert calve.run("run", until="current").status == 1

@@ -85,7 +85,8 @@ def follow_through(log, make_recorded, cutters, timeout):
         result = run.wait(max(1, end - time.monotonic()))
         assert result.status == 0, result
         assert not cutter.left and not cutter.inside, (cutter.left, cutter.inside)
-        assert len(result.named("source.lost")) == len(cutter.done)
+        # A look at a file's head, which comes before each dump, may have all it wants before the cut.
+        assert len(cutter.done) - 2 <= len(result.named("source.lost")) <= len(cutter.done)
     return [calve for _, calve, _ in runs]
 
 
