@@ -17,6 +17,7 @@ struct known_table {
     struct arena arena; /* map, definition, names */
     const char *full_name;
     bool *unlogged;        /* by column: bytes, or text whose charset is not in the map */
+    bool old_times;        /* has types that are longer with a fraction, which is not in the map */
     struct row_plan *plan; /* NULL: its rows cannot be decoded, because of `why` */
     struct json_sink *sink;
     struct err why;
@@ -79,6 +80,9 @@ static enum err_code fill_table(struct known_table *t, struct span body, struct 
         return arena_fail(&t->arena, e, "a table map");
     }
     for (uint32_t i = 0; i < map.column_count; i++) {
+        uint8_t type = map.columns[i].type;
+
+        t->old_times |= type == WIRE_TIME || type == WIRE_DATETIME || type == WIRE_TIMESTAMP;
         t->unlogged[i] = map.columns[i].collation == 0 && map.columns[i].type != WIRE_VECTOR;
     }
     /* A table that cannot be decoded does not keep the others from being shown. */
@@ -240,7 +244,9 @@ enum err_code inspect_rows_decode(struct inspect_rows *r, const struct binlog_ev
     enum err_code rc = decode_rows(t, &r->reader, ev, json, out, rows, e);
 
     /* Images that lack columns are no fault of the file, whose other rows are of interest. */
-    if (rc == ERR_UNSUPPORTED && out != NULL && e != NULL) {
+    bool no_fault = rc == ERR_UNSUPPORTED || (rc == ERR_CORRUPT && t->old_times);
+
+    if (no_fault && out != NULL && e != NULL) {
         put_undecoded(e, json, out);
         return ERR_OK;
     }

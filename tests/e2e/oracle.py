@@ -79,7 +79,8 @@ def float_json(x):
         fits = [c for c in (near, near - step, near + step)  # near is first: of two as near it is the even one
                 if c > 0 and _reads_as(c, _float32_bits(abs(x)))]
         if fits:
-            best = min(fits, key=lambda c: abs(c - exact))
+            # Two may be as near: the last digit is then the even one, as in near.
+            best = min(fits, key=lambda c: (abs(c - exact), c != near))
             return ("-" if x < 0 else "") + _place(*_split(str(best)))
     raise AssertionError(f"{x!r} is no float32")
 

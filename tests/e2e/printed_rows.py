@@ -67,7 +67,7 @@ def _unquoted(text):
 
 
 def _without_length(column, raw):
-    if column.type in (252, 255, 245, 242):
+    if column.type in (252, 255, 245, 242, 140):
         return raw[column.meta[0]:]
     most = column.meta if column.type == 254 else int.from_bytes(column.meta, "little")
     return raw[1 if most < 256 else 2:]

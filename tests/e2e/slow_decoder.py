@@ -13,6 +13,7 @@ members without logged labels #1, #2. ServerCatalog adds what only the server kn
 import collections
 import json
 import pathlib
+import re
 import struct
 import sys
 import zlib
@@ -196,6 +197,7 @@ class Column:
         self.labels = None
         self.form = None  # how the payload shows it
         self.generated = False
+        self.digits = 0  # of the fraction, as the catalog has it; the map of old formats does not tell
         if kind == 254:
             self._string(*meta)
 
@@ -398,6 +400,8 @@ class ServerCatalog(ServerCharsets):
                 raise Malformed(f"{name} is {charset} and logged as {logged}")
             c.generated = "GENERATED" in extra.upper().replace("DEFAULT_GENERATED", "")
             c.form = self._form(c, kind.lower(), charset)
+            digits = re.match(r"(?:time|datetime|timestamp)\((\d)\)", full.lower())
+            c.digits = int(digits[1]) if digits else 0
             if c.form in ("enum", "set"):
                 self._labels(c, full)
 
@@ -450,6 +454,16 @@ def _fraction(data, digits):
     return int.from_bytes(data.take(size), "big") * (1, 10000, 100, 1)[size]
 
 
+def _hires(column, data, sizes):
+    """A number of MariaDB's old formats with a fraction, in units of the last digit."""
+    return int.from_bytes(data.take(sizes[column.digits]), "big")
+
+
+def _micros(units, digits):
+    """The fraction of a number of units of the last digit."""
+    return units % 10 ** digits * 10 ** (6 - digits)
+
+
 def _dot(micros, digits):
     return f".{micros:06d}"[:digits + 1] if digits else ""
 
@@ -471,15 +485,27 @@ def _clock(seconds, micros, digits):
 
 
 def _timestamp(column, data):
-    digits = column.meta[0] if column.type == 17 else 0
-    seconds = int.from_bytes(data.take(4), "big" if column.type == 17 else "little")
-    micros = _fraction(data, digits)
+    digits = column.meta[0] if column.type == 17 else column.digits
+    seconds = int.from_bytes(data.take(4), "big" if column.type == 17 or digits else "little")
+    if column.type == 17 or not digits:
+        micros = _fraction(data, digits)
+    else:
+        micros = _micros(_hires(column, data, (0, 1, 1, 2, 2, 3, 3)), digits)
     if seconds == 0 and micros == 0:  # MariaDB has the first second of 1970, but for its beginning
         return f'"0000-00-00T00:00:00{_dot(micros, digits)}Z"'
     return f'"{_clock(seconds, micros, digits)}Z"'
 
 
 def _datetime(column, data):
+    if column.type == 12 and column.digits:
+        n = _hires(column, data, (0, 6, 6, 7, 7, 7, 8))
+        rest, parts = n // 10 ** column.digits, []
+        for size in (60, 60, 24, 32, 13):
+            rest, part = divmod(rest, size)
+            parts.insert(0, part)
+        month, day, hour, minute, second = parts
+        return (f'"{rest:04d}-{month:02d}-{day:02d}T{hour:02d}:{minute:02d}:{second:02d}'
+                f'{_dot(_micros(n, column.digits), column.digits)}"')
     if column.type == 12:
         n = data.uint(8)
         date, time = divmod(n, 1000000)
@@ -496,6 +522,12 @@ def _datetime(column, data):
 
 
 def _time(column, data):
+    if column.type == 11 and column.digits:
+        n = _hires(column, data, (0, 4, 4, 5, 5, 5, 6)) - 839 * 3600 * 10 ** column.digits
+        sign, n = ("-", -n) if n < 0 else ("", n)
+        seconds = n // 10 ** column.digits
+        return (f'"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}'
+                f'{_dot(_micros(n, column.digits), column.digits)}"')
     if column.type == 11:
         n = int.from_bytes(data.take(3), "little", signed=True)
         sign, n = ("-", -n) if n < 0 else ("", n)

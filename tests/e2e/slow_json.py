@@ -204,7 +204,7 @@ def text_of(value):
 # ---- differences -------------------------------------------------------------------------------
 
 REPLACE, INSERT, REMOVE = 0, 1, 2
-_LEG = re.compile(r'\s*(?:\.\s*(?:"((?:[^"\\]|\\.)*)"|([^\s.\["]+))|\[\s*(\d+)\s*\])')
+_LEG = re.compile(r'\s*(?:\.\s*(?:"((?:[^"\\]|\\.)*)"|([^\s.\["]+))|\[\s*(last(?:-\d+)?|\d+)\s*\])')
 
 
 def path_legs(path):
@@ -216,7 +216,9 @@ def path_legs(path):
         found = _LEG.match(path, at)
         if found is None:
             raise Malformed(f"path {path!r} at {at}")
-        if found[3] is not None:
+        if found[3] is not None and found[3].startswith("last"):
+            legs.append(-1 - int(found[3][5:] or 0))  # as Python counts from the end
+        elif found[3] is not None:
             legs.append(int(found[3]))
         elif found[2] is not None:
             legs.append(found[2])
@@ -247,8 +249,8 @@ def apply(document, operation, path, value):
     if isinstance(place, list) != isinstance(leg, int):
         raise Malformed(f"{path} does not fit the document")
     if isinstance(place, list):
-        if operation == INSERT:
-            place.insert(leg, value)
+        if operation == INSERT:  # an index from the end that is before the start means the start
+            place.insert(max(len(place) + leg, 0) if leg < 0 else leg, value)
         elif operation == REPLACE:
             place[leg] = value
         else:

@@ -6,7 +6,11 @@ import shutil
 
 import pytest
 
+import type_tables
 from lake import WATERMARKS, local_path, replay
+from slow_decoder import Decoder, ServerCatalog
+from test_differential import binlog_bytes, check_lake, slow_changes
+from test_types import LOOSE, insert
 
 TABLE = "CREATE TABLE docs (id INT PRIMARY KEY, a JSON, t VARCHAR(20), b JSON, n INT, c JSON)"
 BASE = ('{"a": 1, "b": [1, 2, 3], "c d": {"x": "y", "deep": [[1], [{"k": [true, null]}]]}, "é": 5, "": 0,'
@@ -444,6 +448,36 @@ def test_compressed_columns_in_every_form(flavor, make_source, make_calve, make_
     assert sorted(copied.lake.payloads(source.schema, "c")) == sorted(oracle.rows(source.schema, "c"))
     log = (source.server.data / source.binlog_files()[-1]).read_bytes()
     assert b"\x03\x8d\x03\x8c" in log  # the columns' types in the table map
+
+
+# ---- old times -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flavor", ["mariadb-10.11", "mariadb-11.8"])
+def test_old_times_with_fractions(flavor, make_source, make_calve, make_oracle):
+    """V15, V2: each value by INSERT, UPDATE, DELETE and by the copy."""
+    source = make_source(flavor)
+    table = type_tables.old_fractions()
+    table.numbered = True
+    source.sql(LOOSE, *table.before, table.create(), *table.after)
+    start = source.place()
+    insert(source, table, table.rows())
+    oracle = make_oracle(source)
+    inserted = oracle.rows(source.schema, table.name)
+    assert "mariadb-5.3" in source.value("SELECT GROUP_CONCAT(COLUMN_TYPE) FROM information_schema.COLUMNS"
+                                         f" WHERE TABLE_SCHEMA = '{source.schema}'")
+    source.sql(f"UPDATE {table.name} SET ver = 1, t3 = '-00:00:00.5', dt4 = '2000-01-01 00:00:00.0001'")
+    updated = oracle.rows(source.schema, table.name)
+    copied, followed = make_calve(source), make_calve(source)
+    copied.ok("backfill")
+    source.sql(f"DELETE FROM {table.name}")
+    followed.ok("run", snapshot="never", **{"from": start, "until": "current"})
+    assert sorted(copied.lake.payloads(source.schema, table.name)) == sorted(updated)
+    for event_type, rows in (("insert", inserted), ("update", updated), ("delete", updated)):
+        assert sorted(followed.lake.payloads(source.schema, table.name, event_type)) == sorted(rows), event_type
+    name, offset = start.split(":")
+    expected = slow_changes(Decoder(ServerCatalog(source.session())), binlog_bytes(source, name), source.schema, int(offset))
+    assert check_lake(followed.lake, source.schema, expected) == 3 * len(inserted)
 
 
 # ---- system versioning and sequences -----------------------------------------------------------

@@ -192,22 +192,32 @@ def times(flavor):
     return Table("times", columns)
 
 
+OLD_FORMATS = {"before": ["SET GLOBAL mysql56_temporal_format=OFF"], "after": ["SET GLOBAL mysql56_temporal_format=ON"]}
+
+
 def old_times():
     """V15: the formats of MariaDB before 5.6's, which an old table keeps; V2: negative times in them."""
+    return Table("old_times", [
+        Column("t", "TIME", strings("-838:59:59", "838:59:59", "00:00:00", "-00:00:01", "12:34:56")),
+        Column("dt", "DATETIME", strings("0000-00-00 00:00:00", "1000-01-01 00:00:00", "9999-12-31 23:59:59",
+                                         "2024-00-10 11:12:13")),
+        Column("ts", "TIMESTAMP NULL", strings("0000-00-00 00:00:00", "1970-01-01 00:00:01", "2038-01-19 03:14:07"))],
+        **OLD_FORMATS)
+
+
+def old_fractions():
+    """V15: the same with fractions, of which the log does not tell: only a definition can name the values."""
     times = strings("-838:59:59.999999", "838:59:59.999999", "00:00:00", "-00:00:00.000001", "-00:00:01.01",
                     "12:34:56.123456", "-00:59:59.5")
     moments = strings("0000-00-00 00:00:00", "1000-01-01 00:00:00.000001", "9999-12-31 23:59:59.999999",
                       "2024-00-10 11:12:13.5", "0001-01-01 00:00:00")
     stamps = strings("0000-00-00 00:00:00", "1970-01-01 00:00:01", "2038-01-19 03:14:07.999999",
                      "2024-02-29 12:34:56.123456")
-    columns = [Column("t", "TIME", strings("-838:59:59", "838:59:59", "00:00:00", "-00:00:01", "12:34:56")),
-               Column("dt", "DATETIME", [m.split(".")[0].rstrip("'") + "'" for m in moments]),
-               Column("ts", "TIMESTAMP NULL", [s.split(".")[0].rstrip("'") + "'" for s in stamps])]
-    for fsp in range(1, 7):
+    columns = []
+    for fsp in range(7):
         columns += [Column(f"t{fsp}", f"TIME({fsp})", times), Column(f"dt{fsp}", f"DATETIME({fsp})", moments),
                     Column(f"ts{fsp}", f"TIMESTAMP({fsp}) NULL", stamps), Column(f"i{fsp}", "INT", ["-1"])]
-    return Table("old_times", columns,
-                 before=["SET GLOBAL mysql56_temporal_format=OFF"], after=["SET GLOBAL mysql56_temporal_format=ON"])
+    return Table("old_fractions", columns, **OLD_FORMATS)
 
 
 # ---- texts and bytes ---------------------------------------------------------------------------
