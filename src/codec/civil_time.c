@@ -33,5 +33,5 @@ void civil_from_days(int64_t days, int64_t *year, unsigned *month, unsigned *day
 
     *day = of_year % 65536 / 2141 + 1;
     *month = of_year / 65536 - (next_year ? 12 : 0);
-    *year = era * 400 + century * 100 + year_of_century + (next_year ? 1 : 0);
+    *year = era * 400 + (int64_t)century * 100 + year_of_century + (next_year ? 1 : 0);
 }

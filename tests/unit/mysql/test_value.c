@@ -88,7 +88,7 @@ TEST(test_value__reads_compressed)
     static const struct column_def utf8 = {.type = COLUMN_TYPE_TEXT, .charset = "utf8mb4"};
     static const struct column_def bytes = {.type = COLUMN_TYPE_VARBINARY};
     static const struct column_def blob = {.type = COLUMN_TYPE_BLOB};
-    static const struct value_case cases[] = {
+    const struct value_case cases[] = {
         {text, "8d", "0c00", "00", "text "},
         {text, "8d", "0c00", "0100", "text "},
         {text, "8d", "0c00", "04 00 616263", "text abc"},
