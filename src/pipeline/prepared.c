@@ -41,14 +41,14 @@ static enum err_code add_name(struct prepared_list *l, const char *schema, const
         l->names = names;
         l->name_capacity = capacity;
     }
-    struct table_name *n = &l->names[l->name_count];
+    const struct table_name n = {str_dup(schema), str_dup(name), table};
 
-    *n = (struct table_name){str_dup(schema), str_dup(name), table};
-    if (n->schema == NULL || n->name == NULL) {
-        free(n->schema);
-        free(n->name);
+    if (n.schema == NULL || n.name == NULL) {
+        free(n.schema);
+        free(n.name);
         return err_nomem(e);
     }
+    l->names[l->name_count] = n;
     *out = l->name_count++;
     return ERR_OK;
 }
