@@ -797,6 +797,8 @@ class Session:
             return
         if self.database is None:
             self.database = self.primary.database()
+        if "mysql.rds_configuration" in sql:
+            raise _ServerError(1146, "Table 'mysql.rds_configuration' doesn't exist")
         try:
             cursor = self.database.execute(sql)
         except sqlite3.Error as e:
