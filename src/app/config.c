@@ -406,6 +406,7 @@ struct mysql_options config_mysql_options(const struct config *c)
         .port = (uint16_t)m->port,
         .socket = or_null(m->socket),
         .user = or_null(m->user),
+        .password_command = or_null(m->password_command),
         .password = has_password ? m->password : (struct secret){NULL},
         .defaults_file = or_null(m->defaults_file),
         .tls = m->tls,

@@ -37,8 +37,9 @@ struct config_mysql {
     const char *user;       /* "" where a my.cnf may say it, else the login name */
     struct secret password; /* from wherever: URL, variable, file */
     const char *password_file;
-    const char *defaults_file; /* a my.cnf, "" for none */
-    const char *socket;        /* "" for TCP */
+    const char *password_command; /* "" unless it counts */
+    const char *defaults_file;    /* a my.cnf, "" for none */
+    const char *socket;           /* "" for TCP */
     uint64_t server_id;
     uint64_t connect_timeout_ms;
     uint64_t heartbeat_ms;

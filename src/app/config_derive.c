@@ -8,6 +8,7 @@
 
 #include "app/config_int.h"
 #include "app/source_url.h"
+#include "base/command.h"
 #include "base/str.h"
 
 #define CONNECTION_NAME_BYTES_MAX 128u
@@ -245,6 +246,32 @@ static enum err_code put_password_file(struct config_loader *l, struct err *e)
     return rc == ERR_OK ? ERR_OK : err_wrap(e, "mysql.password-file (%s)", file->where);
 }
 
+/* The stronger of password and command counts; where both are as strong one is too many. */
+static enum err_code put_password_command(struct config_loader *l, struct err *e)
+{
+    struct config_given *command = config_given_of(l->c, "mysql.password-command");
+    struct config_given *password = config_given_of(l->c, "mysql.password");
+
+    if (command->text[0] == '\0') {
+        return ERR_OK;
+    }
+    if (command_check(command->text, e) != ERR_OK) {
+        return err_wrap(e, "mysql.password-command (%s)", command->where);
+    }
+    if (command->rank == password->rank) {
+        return err_set(e, ERR_CONFIG,
+                       "mysql.password-command (%s) and a password (%s) are both set",
+                       command->where, password->where);
+    }
+    if (command->rank < password->rank) {
+        command->text = "";
+    } else {
+        password->rank = CONFIG_RANK_DEFAULT;
+        password->text = "";
+    }
+    return ERR_OK;
+}
+
 /* Nobody gave a password: perhaps the user's own my.cnf has one. */
 static enum err_code put_defaults_file(struct config_loader *l, struct err *e)
 {
@@ -253,6 +280,7 @@ static enum err_code put_defaults_file(struct config_loader *l, struct err *e)
     const char *path;
 
     if (file->text[0] != '\0' || home == NULL || home[0] == '\0' ||
+        config_given_of(l->c, "mysql.password-command")->text[0] != '\0' ||
         config_given_of(l->c, "mysql.password")->rank > CONFIG_RANK_DEFAULT) {
         return ERR_OK;
     }
@@ -353,6 +381,7 @@ enum err_code config_derive_texts(struct config_loader *l, struct err *e)
     ERR_TRY(put_cdc_tables(l, e));
     ERR_TRY(put_source(l, e));
     ERR_TRY(put_password_file(l, e));
+    ERR_TRY(put_password_command(l, e));
     ERR_TRY(put_defaults_file(l, e));
     return put_pyiceberg(l, e);
 }

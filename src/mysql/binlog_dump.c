@@ -28,7 +28,10 @@
 #define PACKET_SHRUNK_BYTES  ((size_t)64 << 10)
 #define PACKET_HEADERS_BYTES \
     8u /* what the library keeps free behind its buffer: 4 + 3, rounded up */
-#define SMALL_PACKETS_MIN 64u
+#define SMALL_PACKETS_MIN  64u
+#define SEMI_SYNC_MAGIC    0xefu
+#define SEMI_SYNC_BYTES    2u
+#define EVENT_BYTES_OFFSET 9u /* of the event's length in its header */
 
 #define MARIADB_WITHOUT_LOG_POS 110400u
 
@@ -92,6 +95,28 @@ static void shrink_packet_buffer(struct dump *d)
     d->small_packets = 0;
 }
 
+/*
+ * A semi-synchronous source puts ef and a flag in front of events, for replicas that acknowledge.
+ * calve does not ask for it and never acknowledges: a follower must not count as a copy of the
+ * data. Should the two bytes come all the same they are known by the length that the event tells of
+ * itself.
+ */
+struct span binlog_packet_event(struct span packet)
+{
+    struct bytes_reader in;
+    uint32_t event_bytes = 0;
+
+    if (packet.len < SEMI_SYNC_BYTES + BINLOG_EVENT_HEADER_BYTES ||
+        packet.data[0] != SEMI_SYNC_MAGIC || packet.data[1] > 1) {
+        return packet;
+    }
+    struct span event = span_of(packet.data + SEMI_SYNC_BYTES, packet.len - SEMI_SYNC_BYTES);
+
+    bytes_reader_init(&in, span_of(event.data + EVENT_BYTES_OFFSET, sizeof event_bytes));
+    event_bytes = bytes_u32le(&in);
+    return event_bytes == event.len ? event : packet;
+}
+
 static enum err_code next_packet(void *ctx, struct span *event, struct err *e)
 {
     struct dump *d = ctx;
@@ -117,7 +142,7 @@ static enum err_code next_packet(void *ctx, struct span *event, struct err *e)
                        m->net.read_pos[0]);
     }
     d->packet_bytes = len;
-    *event = span_of(m->net.read_pos + 1, len - 1);
+    *event = binlog_packet_event(span_of(m->net.read_pos + 1, len - 1));
     return ERR_OK;
 }
 

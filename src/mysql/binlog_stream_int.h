@@ -29,6 +29,9 @@ struct binlog_source {
     bool is_file;
 };
 
+/* The event in a packet of a dump, behind the status byte: without semi-synchronous marks. */
+struct span binlog_packet_event(struct span packet);
+
 /* Takes the source over, also on failure. checksum holds until the first format description. */
 MUST_USE enum err_code binlog_stream_new(const struct binlog_source *source,
                                          const struct binlog_position *at,

@@ -6,20 +6,25 @@
 #include <mysqld_error.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/crypto.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/command.h"
 #include "mysql/conn_int.h"
 
-#define CONNECT_TIMEOUT_S 10u
-#define READ_TIMEOUT_S    60u
-#define PACKET_BYTES_MAX  ((unsigned long)1 << 30)
-#define USER_TIMEOUT_MS   60000u
-#define KEEPALIVE_IDLE_S  30
-#define PORT_DEFAULT      3306u
+#define CONNECT_TIMEOUT_S  10u
+#define READ_TIMEOUT_S     60u
+#define PACKET_BYTES_MAX   ((unsigned long)1 << 30)
+#define USER_TIMEOUT_MS    60000u
+#define KEEPALIVE_IDLE_S   30
+#define PORT_DEFAULT       3306u
+#define PASSWORD_US        INT64_C(30000000)
+#define PASSWORD_BYTES_MAX ((size_t)64 << 10)
 
 /* ---- where to, and as whom ---- */
 
@@ -34,7 +39,8 @@ struct target {
     const char *tls_cert;
     const char *tls_key;
     unsigned port;
-    MYSQL *file; /* holds the texts of the defaults file */
+    MYSQL *file;              /* holds the texts of the defaults file */
+    struct buf password_line; /* what the password command printed */
 };
 
 static const char *or_null(const char *text)
@@ -97,6 +103,51 @@ static enum err_code find_target(const struct mysql_options *o, struct target *t
     }
     t->host = t->host == NULL ? "127.0.0.1" : t->host;
     t->port = t->port == 0 ? PORT_DEFAULT : t->port;
+    return ERR_OK;
+}
+
+#define ENVIRONMENT_BYTES (HOST_BYTES + 32)
+
+static void forget_password(struct target *t)
+{
+    if (t->password_line.data != NULL) {
+        OPENSSL_cleanse(t->password_line.data, t->password_line.cap);
+    }
+    buf_deinit(&t->password_line);
+}
+
+/* Tokens are made for one host and live for minutes: so each connection has its own. */
+static enum err_code run_password_command(const char *command, struct target *t, struct err *e)
+{
+    char host[ENVIRONMENT_BYTES];
+    char port[32];
+    char user[ENVIRONMENT_BYTES];
+    const char *const environment[] = {host, port, user, NULL};
+    const struct command_options options = {.environment = environment,
+                                            .timeout_us = PASSWORD_US,
+                                            .output_bytes_max = PASSWORD_BYTES_MAX};
+
+    (void)snprintf(host, sizeof host, "CALVE_HOST=%s", t->socket != NULL ? "localhost" : t->host);
+    (void)snprintf(port, sizeof port, "CALVE_PORT=%u", t->port);
+    (void)snprintf(user, sizeof user, "CALVE_USER=%s", t->user == NULL ? "" : t->user);
+    forget_password(t);
+    /* Room for all of it at once: a buffer that grows leaves copies behind. */
+    buf_reserve(&t->password_line, PASSWORD_BYTES_MAX + 1);
+    enum err_code rc = command_output(command, &options, &t->password_line, e);
+
+    if (rc != ERR_OK) {
+        if (rc != ERR_NOMEM) {
+            err_wrap(e, "mysql.password-command");
+        }
+        return rc;
+    }
+    const char *line = buf_cstr(&t->password_line);
+
+    if (line == NULL) {
+        return err_nomem(e);
+    }
+    t->password_line.data[strcspn(line, "\r\n")] = '\0';
+    t->password = line;
     return ERR_OK;
 }
 
@@ -289,16 +340,22 @@ static enum err_code open_and_ask(struct mysql_conn *c, const struct mysql_optio
     return ask_acceptance(c, o, e);
 }
 
-static enum err_code open_one(const struct mysql_options *o, const struct target *t,
+static enum err_code open_one(const struct mysql_options *o, struct target *t,
                               struct mysql_conn **out, struct err *e)
 {
     struct mysql_conn *c = calloc(1, sizeof *c);
+    enum err_code rc = ERR_OK;
 
     if (c == NULL) {
         return err_nomem(e);
     }
     c->wake_fd = -1;
-    enum err_code rc = open_and_ask(c, o, t, e);
+    if (or_null(o->password_command) != NULL) {
+        rc = run_password_command(o->password_command, t, e);
+    }
+    if (rc == ERR_OK) {
+        rc = open_and_ask(c, o, t, e);
+    }
 
     if (rc == ERR_OK) {
         *out = c;
@@ -410,6 +467,7 @@ enum err_code mysql_conn_open(const struct mysql_options *options, struct mysql_
     if (rc == ERR_OK) {
         rc = t.socket != NULL ? open_one(options, &t, out, e) : open_first(options, &t, out, e);
     }
+    forget_password(&t);
     if (t.file != NULL) {
         mysql_close(t.file);
     }

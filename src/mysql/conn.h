@@ -31,6 +31,11 @@ struct mysql_options {
     const char *socket; /* unix socket path; NULL or "" for TCP */
     const char *user;
     struct secret password;
+    /*
+     * Run for each connection instead, without a shell (base/command.h): its first line is the
+     * password. It is told CALVE_HOST, CALVE_PORT and CALVE_USER. NULL: none.
+     */
+    const char *password_command;
     /* A my.cnf whose [client] group fills what is not set here (place, account, certificates), or
      * NULL. */
     const char *defaults_file;

@@ -56,9 +56,21 @@ static const struct advice advices[] = {
      "verify-ca"},
     {CR_SSL_CONNECTION_ERROR, false, "no certificate or crl found",
      "mysql.tls-ca is not a file with certificates (PEM)"},
-    {CR_SSL_CONNECTION_ERROR, false, "certificate has expired", "renew the server's certificate"},
-    {CR_SSL_CONNECTION_ERROR, false, "not yet valid",
-     "compare the clocks of the server and of this machine"},
+    {CR_SSL_CONNECTION_ERROR, false, "certificate has expired",
+     "the server's certificate, or one above it, is past its end: renew it on the server"},
+    {CR_SSL_CONNECTION_ERROR, false, "certificate is not yet valid",
+     "the server's certificate begins in the future: look at the clocks of both machines"},
+    {CR_SSL_CONNECTION_ERROR, false, "certificate revoked",
+     "the server's certificate was revoked: renew it on the server"},
+    {CR_SSL_CONNECTION_ERROR, false, "alert",
+     "the server refuses us: does it want a client certificate (mysql.tls-cert, mysql.tls-key), of "
+     "an authority it knows?"},
+    {CR_SSL_CONNECTION_ERROR, false, "too small",
+     "a key or a hash in the server's certificates is too weak for this machine: renew them"},
+    {CR_SSL_CONNECTION_ERROR, false, "too weak",
+     "a key or a hash in the server's certificates is too weak for this machine: renew them"},
+    {CR_SSL_CONNECTION_ERROR, false, "unsupported protocol",
+     "the server has no TLS version that this machine accepts (1.2 or later)"},
     {CR_SSL_CONNECTION_ERROR, false, "certificate",
      "the server's certificate is not signed by an authority known here: name it by mysql.tls-ca, "
      "or "
@@ -67,6 +79,11 @@ static const struct advice advices[] = {
     {CR_SSL_CONNECTION_ERROR, true, "reset by peer", NULL},
     {CR_SSL_CONNECTION_ERROR, true, "unexpected eof", NULL},
     {CR_SSL_CONNECTION_ERROR, false, NULL, "check mysql.tls-ca, mysql.tls-cert and mysql.tls-key"},
+    {CR_PLUGIN_NOT_ALLOWED, false, NULL,
+     "the server asks for the password in clear text, which calve sends over TLS only: set "
+     "mysql.tls to required (better verify-ca), or change the account's authentication plugin"},
+    {CR_AUTH_PLUGIN_CANNOT_LOAD, false, "parsec",
+     "the client library has no parsec: change the account's plugin, for example to ed25519"},
     {CR_AUTH_PLUGIN_CANNOT_LOAD, false, NULL,
      "the client library has no such authentication plugin: install it, or change the account's "
      "plugin"},

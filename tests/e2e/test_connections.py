@@ -1,6 +1,7 @@
 """Ways to reach a source: TLS, ways to log in, the socket."""
 
 import shutil
+import subprocess
 
 import pytest
 
@@ -140,3 +141,60 @@ def test_socket(source, make_calve):
     assert copy_and_follow(source, calve).status == 0
     calve.options["source"] = None
     calve.ok("run", until="current", mysql_socket=path, mysql_user="root")
+
+
+def test_password_command(make_source, make_calve, make_account):
+    """A new password for each connection, as tokens need it; nothing of it in the log."""
+    source = make_source("mysql-9")
+    make_table(source, rows=2)
+    user = make_account(source, "IDENTIFIED BY 'T0ken'")
+    calve = make_calve(source)
+    calve.options["source"] = f"mysql://{user}@127.0.0.1:{source.server.port}"
+    runs = calve.folder / "runs"
+    command = f"sh -c 'echo \"$CALVE_USER $CALVE_HOST:$CALVE_PORT\" >> {runs}; echo T0ken'"
+    calve.options["mysql-password-command"] = command
+    assert copy_and_follow(source, calve).status == 0
+    lines = runs.read_text(encoding="utf-8").splitlines()
+    assert len(lines) > 4 and set(lines) == {f"{user} 127.0.0.1:{source.server.port}"}
+    # A token that has run out is not kept: the next connection asks anew.
+    source.sql(f"ALTER USER '{user}'@'%' IDENTIFIED BY 'N3wer'")
+    failed = calve.run("run", until="current")
+    assert failed.status == 1 and "Access denied" in failed.error and "T0ken" not in failed.log, failed
+    calve.options["mysql-password-command"] = command.replace("T0ken", "N3wer")
+    calve.catch_up()
+    broken = calve.run("run", until="current", mysql_password_command="sh -c 'exit 7'")
+    assert broken.status == 1 and "ended with status 7" in broken.error, broken
+    both = calve.run("run", env={"CALVE_MYSQL_PASSWORD_COMMAND": "x", "MYSQL_PASSWD": "y"}, mysql_password_command=None)
+    assert both.status == 2 and "both set" in both.error, both
+
+
+def test_certificates_that_are_wrong(make_source, make_calve, make_account, tmp_path):
+    """What is wrong with a certificate is said."""
+    source = make_source("mysql-9", max_binlog_cache_size="900M")  # a server of this test's own
+    make_table(source, rows=1)
+    pem = source.server.folder / "pem"
+    pem.mkdir()
+
+    def openssl(*words):
+        subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, cwd=pem)
+
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key", "-out", "ca.pem", "-subj", "/CN=ca",
+            "-days", 30)
+    for name, host, days in (("good", "127.0.0.1", 30), ("expired", "127.0.0.1", -1), ("other", "db.example.com", 30)):
+        openssl("req", "-newkey", "rsa:2048", "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj",
+                f"/CN={host}")
+        openssl("x509", "-req", "-in", f"{name}.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out",
+                f"{name}.pem", "-days", days)
+    for path in pem.iterdir():
+        path.chmod(0o644)
+    pem.chmod(0o755)
+    wanted = {"good": None, "expired": "past its end", "other": "made for another name"}
+    for name, part in wanted.items():
+        source.server.restart(ssl_ca=pem / "ca.pem", ssl_cert=pem / f"{name}.pem", ssl_key=pem / f"{name}.key")
+        calve = make_calve(source, options={"mysql-tls": "verify-identity", "mysql-tls-ca": pem / "ca.pem"})
+        result = calve.run("run", until="current")
+        assert (result.status == 0 if part is None else result.status == 1 and part in result.error), result
+    source.server.restart(ssl_cert=pem / "good.pem", ssl_key=pem / "good.key")
+    unknown = make_calve(source, options={"mysql-tls": "verify-ca"}).run("run", until="current")
+    assert unknown.status == 1 and "not signed by an authority known here" in unknown.error, unknown
+    source.connection = source.session()

@@ -1,5 +1,6 @@
 #include "mysql/binlog_dump_error.h"
 
+#include "mysql/binlog_stream_int.h"
 #include "test.h"
 
 #define FATAL 1236u
@@ -153,5 +154,31 @@ TEST(test_binlog_dump_error__leaves_other_errors_to_others)
     assert_true(binlog_dump_wants_gtids(4247, true));
 }
 
-TEST_MAIN(test_case(test_binlog_dump_error__says_what_each_text_means),
+/* An event of 23 bytes, alone or behind the two bytes of a semi-synchronous source. */
+TEST(test_binlog_dump__takes_semi_synchronous_marks_off)
+{
+    uint8_t packet[2 + 23] = {0xef, 1};
+
+    packet[2 + 9] = 23;
+    struct span event = binlog_packet_event(span_of(packet, sizeof packet));
+
+    assert_ptr_equal(event.data, packet + 2);
+    assert_u64_eq(event.len, 23);
+    packet[1] = 0;
+    assert_u64_eq(binlog_packet_event(span_of(packet, sizeof packet)).len, 23);
+    /* An event whose time begins with the same bytes. */
+    packet[2 + 9] = 0;
+    packet[9] = sizeof packet;
+    assert_u64_eq(binlog_packet_event(span_of(packet, sizeof packet)).len, sizeof packet);
+    packet[1] = 2;
+    packet[2 + 9] = 23;
+    assert_u64_eq(binlog_packet_event(span_of(packet, sizeof packet)).len, sizeof packet);
+    packet[1] = 1;
+    for (size_t len = 0; len < sizeof packet; len++) {
+        assert_u64_eq(binlog_packet_event(span_of(packet, len)).len, len);
+    }
+}
+
+TEST_MAIN(test_case(test_binlog_dump__takes_semi_synchronous_marks_off),
+          test_case(test_binlog_dump_error__says_what_each_text_means),
           test_case(test_binlog_dump_error__leaves_other_errors_to_others))

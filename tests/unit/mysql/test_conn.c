@@ -36,6 +36,8 @@ struct greeter {
     unsigned calls;
     size_t heard[CALLS_MAX]; /* bytes that the client sent in each call */
     uint32_t flags[CALLS_MAX];
+    const char *plugin; /* asked for after the login; NULL: the login is refused */
+    bool told_password;
 };
 
 /* Protocol 10, MySQL 9.0.0, CLIENT_PROTOCOL_41, SECURE_CONNECTION, PLUGIN_AUTH; no CLIENT_SSL. */
@@ -50,6 +52,25 @@ static const char greeting[] = "\x51\0\0\0"
                                "mysql_native_password";
 static const char refusal[] = "\x1e\0\0\2\xff\x15\x04#28000Access denied, says I";
 
+/* AuthSwitchRequest: fe, plugin's name, data. What comes back is looked through. */
+static void ask_for(struct greeter *g, int fd)
+{
+    uint8_t out[128] = {0, 0, 0, 2, 0xfe};
+    uint8_t in[1024];
+    size_t len = 5 + strlen(g->plugin) + 1;
+
+    memcpy(out + 5, g->plugin, strlen(g->plugin));
+    memcpy(out + len, "12345678901234567890", 21);
+    len += 21;
+    out[0] = (uint8_t)(len - 4);
+    (void)!write(fd, out, len);
+    ssize_t got = read(fd, in, sizeof in);
+
+    for (ssize_t i = 0; i + 6 <= got; i++) {
+        g->told_password = g->told_password || memcmp(in + i, "secret", 6) == 0;
+    }
+}
+
 static void serve(struct greeter *g, int fd)
 {
     uint8_t in[1024];
@@ -61,7 +82,11 @@ static void serve(struct greeter *g, int fd)
     g->heard[call] = got > 0 ? (size_t)got : 0;
     if (got > 8) {
         memcpy(&g->flags[call], in + 4, 4);
-        (void)!write(fd, refusal, sizeof refusal - 1);
+        if (g->plugin != NULL) {
+            ask_for(g, fd);
+        } else {
+            (void)!write(fd, refusal, sizeof refusal - 1);
+        }
     }
     g->calls++;
     (void)close(fd);
@@ -82,12 +107,12 @@ static void *greeter_main(void *arg)
     return NULL;
 }
 
-static void greeter_start(struct greeter *g)
+static void greeter_start_asking(struct greeter *g, const char *plugin)
 {
     struct sockaddr_in address = {.sin_family = AF_INET};
     socklen_t len = sizeof address;
 
-    *g = (struct greeter){.listener = socket(AF_INET, SOCK_STREAM, 0)};
+    *g = (struct greeter){.listener = socket(AF_INET, SOCK_STREAM, 0), .plugin = plugin};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     assert_true(g->listener >= 0);
     assert_int_equal(bind(g->listener, (struct sockaddr *)&address, len), 0);
@@ -95,6 +120,11 @@ static void greeter_start(struct greeter *g)
     assert_int_equal(getsockname(g->listener, (struct sockaddr *)&address, &len), 0);
     g->port = ntohs(address.sin_port);
     assert_int_equal(pthread_create(&g->thread, NULL, greeter_main, g), 0);
+}
+
+static void greeter_start(struct greeter *g)
+{
+    greeter_start_asking(g, NULL);
 }
 
 static void greeter_stop(struct greeter *g)
@@ -192,6 +222,47 @@ TEST(test_conn__says_where_it_could_not_connect)
     assert_non_null(strstr(e.msg, "source /nonexistent/mysql.sock: connecting: "));
 }
 
+/* Whoever answers on the port may ask for it: without TLS nobody gets it. */
+TEST(test_conn__sends_no_password_in_clear_text_without_tls)
+{
+    static const char *const plugins[] = {"mysql_clear_password", "dialog", "mysql_old_password"};
+    static const enum mysql_tls modes[] = {MYSQL_TLS_DISABLED, MYSQL_TLS_PREFERRED};
+
+    for (size_t i = 0; i < 6; i++) {
+        struct greeter g;
+        struct err e = {0};
+
+        greeter_start_asking(&g, plugins[i / 2]);
+        assert_err(open_conn(g.port, modes[i % 2], &e), ERR_SOURCE, &e);
+        greeter_stop(&g);
+        assert_false(g.told_password);
+        assert_u64_eq(e.source_errno, 5010);
+        assert_non_null(strstr(e.msg, "over TLS only"));
+        assert_null(strstr(e.msg, "secret"));
+    }
+}
+
+TEST(test_conn__has_the_password_from_a_command)
+{
+    struct greeter g;
+    struct mysql_options options = {
+        .host = "127.0.0.1", .user = "calve", .tls = MYSQL_TLS_DISABLED};
+    struct mysql_conn *c = NULL;
+    struct err e = {0};
+
+    greeter_start(&g);
+    options.port = g.port;
+    options.password_command = "sh -c 'echo \"$CALVE_USER@$CALVE_HOST\"; test $CALVE_PORT -gt 0'";
+    assert_err(mysql_conn_open(&options, &c, &e), ERR_SOURCE, &e);
+    assert_u64_eq(e.source_errno, 1045);
+    options.password_command = "sh -c 'echo secret; exit 4'";
+    assert_err(mysql_conn_open(&options, &c, &e), ERR_IO, &e);
+    assert_non_null(strstr(e.msg, "mysql.password-command: sh ended with status 4"));
+    assert_null(strstr(e.msg, "secret"));
+    greeter_stop(&g);
+    assert_u64_eq(g.calls, 1);
+}
+
 static bool gives_up(void *ctx)
 {
     return *(bool *)ctx;
@@ -268,5 +339,7 @@ TEST_MAIN(test_case(test_conn__quotes_names_and_texts),
           test_case(test_conn__goes_on_without_tls_where_it_is_only_preferred),
           test_case(test_conn__offers_no_local_files),
           test_case(test_conn__says_where_it_could_not_connect),
+          test_case(test_conn__sends_no_password_in_clear_text_without_tls),
+          test_case(test_conn__has_the_password_from_a_command),
           test_case(test_conn__tries_hosts_in_order_and_tells_each_ones_reason),
           test_case(test_conn__takes_from_the_defaults_file_what_is_not_set))
