@@ -149,8 +149,9 @@ static enum err_code spawn(const struct words *words, const char *const *environ
     if (env == NULL) {
         return err_nomem(e);
     }
+    prepare(&s, pipe_fd);
     /* The analyzer does not see that command_output() frees the words. */
-    prepare(&s, pipe_fd); /* NOLINT(clang-analyzer-unix.Malloc) */
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc) */
     int rc = posix_spawnp(pid, words->items[0], &s.actions, &s.attributes, words->items, env);
 
     (void)posix_spawn_file_actions_destroy(&s.actions);
