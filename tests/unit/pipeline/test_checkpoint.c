@@ -63,6 +63,8 @@ static struct checkpoint sample(void)
         .run = "0b2f9f1c-7d3c-4d4b-9a59-3a1f6b2c4d5e",
         .source = "3e11fa47-71ca-11e1-9e33-c80aa9429562",
         .position = {"binlog.000012", 4294967300},
+        .log_created_s = 1767300000,
+        .anonymous = true,
         .time_us = 1767323045678901,
     };
 }
@@ -98,6 +100,7 @@ TEST(test_checkpoint__is_one_known_text)
                                    "\"run\":\"0b2f9f1c-7d3c-4d4b-9a59-3a1f6b2c4d5e\","
                                    "\"source\":\"3e11fa47-71ca-11e1-9e33-c80aa9429562\","
                                    "\"file\":\"binlog.000012\",\"pos\":4294967300,"
+                                   "\"log-created\":1767300000,\"anonymous\":1,"
                                    "\"time-us\":1767323045678901}");
     buf_deinit(&out);
 }
@@ -117,6 +120,8 @@ TEST(test_checkpoint__round_trips)
     cases[3].ordinal = INT64_MAX;
     cases[3].position.offset = INT64_MAX;
     cases[3].time_us = 0;
+    cases[3].log_created_s = UINT32_MAX;
+    cases[3].anonymous = false;
     memset(cases[3].position.file, 'f', sizeof cases[3].position.file - 1);
     memset(cases[3].source, 's', sizeof cases[3].source - 1);
     for (size_t i = 0; i < 4; i++) {
@@ -133,6 +138,8 @@ TEST(test_checkpoint__round_trips)
         assert_string_equal(back.position.file, cases[i].position.file);
         assert_u64_eq(back.position.offset, cases[i].position.offset);
         assert_i64_eq(back.time_us, cases[i].time_us);
+        assert_u64_eq(back.log_created_s, cases[i].log_created_s);
+        assert_int_equal(back.anonymous, cases[i].anonymous);
         assert_int_equal(back.copied, cases[i].copied);
         assert_int_equal(back.gone, cases[i].gone);
         assert_null(back.def);

@@ -84,6 +84,10 @@ TEST(test_watermark_places__does_not_guess_between_two_servers)
     watermark_places_deinit(&p);
 }
 
+#define LONG_SOURCE                                            \
+    "{\"file\":\"b.000001\",\"pos\":9,\"source\":\"0123456789" \
+    "012345678901234567890123456789012345678901234567890123\"}"
+
 static bool stands_behind_50(void *ctx, const struct binlog_position *position)
 {
     (void)ctx;
@@ -121,8 +125,7 @@ TEST(test_watermark_places__refuses_what_is_none)
         "{\"file\":\"b.000001\",\"pos\":9,\"source\":7}",
         "{\"file\":\"b.000001\",\"pos\":9,\"source\":\"s\",\"log-created\":-1}",
         "{\"file\":\"b.000001\",\"pos\":9,\"source\":\"s\",\"earlier\":[{}]}",
-        "{\"file\":\"b.000001\",\"pos\":9,\"source\":"
-        "\"0123456789012345678901234567890123456789012345678901234567890123\"}",
+        LONG_SOURCE,
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
