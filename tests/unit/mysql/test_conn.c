@@ -237,7 +237,7 @@ TEST(test_conn__sends_no_password_in_clear_text_without_tls)
         greeter_stop(&g);
         assert_false(g.told_password);
         assert_u64_eq(e.source_errno, 5010);
-        assert_non_null(strstr(e.msg, "over TLS only"));
+        assert_non_null(strstr(e.msg, "in clear text"));
         assert_null(strstr(e.msg, "secret"));
     }
 }
