@@ -168,8 +168,16 @@ enum err_code cascades_of_table(struct mysql_conn *c, const char *schema, const 
     buf_u8(&sql, '.');
     mysql_quote_name(&sql, table);
     const char *text = buf_cstr(&sql);
-    enum err_code rc = text == NULL ? err_nomem(e) : mysql_query_rows(c, text, on_create, &v, e);
+    struct err why = {0};
+    enum err_code rc =
+        text == NULL ? err_nomem(&why) : mysql_query_rows(c, text, on_create, &v, &why);
 
     buf_deinit(&sql);
+    if (rc != ERR_OK && why.source_errno == ER_NO_SUCH_TABLE) {
+        return ERR_OK; /* dropped just now: it has no keys either */
+    }
+    if (rc != ERR_OK && e != NULL) {
+        *e = why;
+    }
     return rc;
 }

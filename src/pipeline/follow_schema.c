@@ -183,6 +183,30 @@ static void note_defs(struct follow *f)
 }
 
 /*
+ * What the note will have to tell of followed tables as of now, if it is asked for by a start from
+ * here. A table that is ahead has another definition than its checkpoint, perhaps.
+ */
+static enum err_code remember_defs(struct follow *f, struct err *e)
+{
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        struct followed_table *t = f->options.tables[i];
+        const struct table_def *def = t->source.assumed ? NULL : t->source.def;
+
+        if (!t->source.joined) {
+            def = schema_find(f->schema, t->schema, t->name);
+        }
+        if (!t->source.joined && def != NULL) {
+            def = table_def_copy(def, &t->arena);
+            if (def == NULL) {
+                return arena_fail(&t->arena, e, "table definition");
+            }
+        }
+        t->source.noted_def = def;
+    }
+    return ERR_OK;
+}
+
+/*
  * A table that is ahead has what it had at the start unless a statement in between changed it. The
  * note tells of those, as far as a cut led there; a copy came by no statement that is noted.
  */
@@ -224,6 +248,7 @@ enum err_code follow_schema_open(struct follow *f, char **note, struct err *e)
     if (rc == ERR_OK) {
         schema_keep(f->schema);
         note_defs(f);
+        rc = remember_defs(f, e);
     }
     return rc;
 }
@@ -313,21 +338,23 @@ static enum err_code make_note(struct follow *f, const struct schema_was *was, u
 
 static enum err_code add_note(struct follow *f, struct cut *cut, struct err *e)
 {
-    struct schema_was *was = calloc(cut->change_count + 1u, sizeof *was);
+    struct schema_was *was = calloc(f->options.table_count + 1u, sizeof *was);
+    uint32_t count = 0;
 
     if (was == NULL) {
         return err_nomem(e);
     }
-    for (uint32_t i = 0; i < cut->change_count; i++) {
-        const struct followed_table *t = cut->changes[i].table;
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        const struct followed_table *t = f->options.tables[i];
 
-        was[i] = (struct schema_was){t->schema, t->name,
-                                     t->source.cut_assumed ? NULL : t->source.cut_def};
+        if (t->source.noted_def != t->source.def) {
+            was[count++] = (struct schema_was){t->schema, t->name, t->source.noted_def};
+        }
     }
-    enum err_code rc = make_note(f, was, cut->change_count, cut, e);
+    enum err_code rc = make_note(f, was, count, cut, e);
 
     free(was);
-    return rc;
+    return rc == ERR_OK ? remember_defs(f, e) : rc;
 }
 
 bool follow_schema_changed(const struct follow *f)

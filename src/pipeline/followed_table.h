@@ -46,10 +46,11 @@ struct followed_table {
     struct {
         const struct table_def *def; /* as of the position of the stream; NULL: the source has no
                                         such table there */
-        bool assumed;       /* def is the server's of now: what it was there nobody knows */
-        bool joined;        /* def is in the schema of the stream */
-        bool changed_since; /* the start: what it was there is the schema note's */
-        const struct table_def *cut_def; /* these three as of the last cut */
+        bool assumed; /* def is the server's of now: what it was there nobody knows */
+        bool joined;  /* def is in the schema of the stream */
+        const struct table_def *noted_def; /* as of the schema note's latest state; NULL: none */
+        bool changed_since;                /* the start: what it was there is the schema note's */
+        const struct table_def *cut_def;   /* these three as of the last cut */
         bool cut_assumed;
         bool cut_joined;
         struct table_plan *plans;
