@@ -29,11 +29,18 @@ void low_watermark_deinit(struct low_watermark *w)
 
 /* ---- where the binlog ends ---- */
 
-enum { STATUS_FILE = 0, STATUS_POSITION = 1, STATUS_GTIDS = 4 };
+enum {
+    STATUS_FILE = 0,
+    STATUS_POSITION = 1,
+    STATUS_DO_DB = 2,
+    STATUS_IGNORE_DB = 3,
+    STATUS_GTIDS = 4
+};
 
 struct status {
     struct binlog_position position;
-    struct buf gtids; /* text; MySQL */
+    struct buf gtids;   /* text; MySQL */
+    struct buf filters; /* text */
 };
 
 static enum err_code set_position(struct binlog_position *out, struct span file, struct span offset,
@@ -49,6 +56,14 @@ static enum err_code set_position(struct binlog_position *out, struct span file,
     return ERR_OK;
 }
 
+static void put_filter(struct buf *out, const char *name, struct span databases)
+{
+    if (databases.len > 0) {
+        buf_printf(out, "%s%s=", out->len == 0 ? "" : ", ", name);
+        buf_append_span(out, databases);
+    }
+}
+
 static enum err_code take_status(void *ctx, const struct mysql_row *row, struct err *e)
 {
     struct status *s = ctx;
@@ -56,6 +71,10 @@ static enum err_code take_status(void *ctx, const struct mysql_row *row, struct 
     if (row->column_count <= STATUS_POSITION) {
         return err_set(e, ERR_SOURCE, "the server's binlog status has %u columns",
                        row->column_count);
+    }
+    if (row->column_count > STATUS_IGNORE_DB) {
+        put_filter(&s->filters, "binlog_do_db", row->columns[STATUS_DO_DB]);
+        put_filter(&s->filters, "binlog_ignore_db", row->columns[STATUS_IGNORE_DB]);
     }
     if (row->column_count > STATUS_GTIDS) {
         buf_append_span(&s->gtids, row->columns[STATUS_GTIDS]);
@@ -155,12 +174,27 @@ enum err_code snapshot_current_position(struct mysql_conn *c, struct low_waterma
         rc = parse_gtids(&s.gtids, GTID_FLAVOR_MYSQL, &gtids, e);
     }
     buf_deinit(&s.gtids);
+    buf_deinit(&s.filters);
     if (rc != ERR_OK) {
         err_wrap(e, "reading the source's binlog position");
         return rc;
     }
     *out = (struct low_watermark){s.position, gtids};
     return ERR_OK;
+}
+
+enum err_code snapshot_filters(struct mysql_conn *c, struct buf *out, struct err *e)
+{
+    struct status s = {.position = {.offset = 0}};
+    enum err_code rc = read_status(c, &s, e);
+
+    if (rc == ERR_OK) {
+        buf_append_span(out, buf_span(&s.filters));
+        rc = buf_check(out, e, "binlog filters");
+    }
+    buf_deinit(&s.gtids);
+    buf_deinit(&s.filters);
+    return rc;
 }
 
 static enum err_code take_first_file(void *ctx, const struct mysql_row *row, struct err *e)
@@ -241,6 +275,7 @@ static enum err_code mark_by_new_file(struct mysql_conn *c, struct low_watermark
     struct next_file next = {.old = before.position.file};
 
     buf_deinit(&before.gtids);
+    buf_deinit(&before.filters);
     ERR_TRY(rc);
     rc = mysql_exec(c, &mine, "FLUSH BINARY LOGS");
     if (rc != ERR_OK) {

@@ -55,6 +55,12 @@ MUST_USE enum err_code snapshot_begin_locked(struct mysql_conn *c, const char *s
 MUST_USE enum err_code snapshot_current_position(struct mysql_conn *c, struct low_watermark *out,
                                                  struct err *e);
 
+/*
+ * Appends what keeps changes of databases out of the binlog: "binlog_do_db=a,b"; nothing when all
+ * of them are logged.
+ */
+MUST_USE enum err_code snapshot_filters(struct mysql_conn *c, struct buf *out, struct err *e);
+
 /* The oldest place that the server still has. MariaDB: without GTIDs. */
 MUST_USE enum err_code snapshot_earliest_position(struct mysql_conn *c, struct low_watermark *out,
                                                   struct err *e);

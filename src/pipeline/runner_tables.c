@@ -154,6 +154,23 @@ static void warn_of_row_image(const struct runner *r, const struct mysql_server 
     }
 }
 
+/* What is not in the log nobody can follow. */
+static enum err_code warn_of_filters(const struct runner *r, struct mysql_conn *conn, struct err *e)
+{
+    struct buf filters = {0};
+    enum err_code rc = snapshot_filters(conn, &filters, e);
+
+    if (rc == ERR_OK && filters.len > 0) {
+        const char *text = buf_cstr(&filters);
+
+        log_warn(r->run.log, "source.filters", LOG_STR("filters", text == NULL ? "" : text),
+                 LOG_STR("why", "the source keeps changes of some databases out of its binlog: "
+                                "they cannot be followed"));
+    }
+    buf_deinit(&filters);
+    return rc;
+}
+
 static enum err_code check_server(const struct mysql_server *s, struct err *e)
 {
     if (!s->log_bin) {
@@ -228,6 +245,7 @@ static enum err_code find_tables(struct runner *r, struct mysql_conn *conn, stru
 
     ERR_TRY(check_server(server, e));
     warn_of_row_image(r, server);
+    ERR_TRY(warn_of_filters(r, conn, e));
     (void)snprintf(r->run.source, sizeof r->run.source, "%s", server->identity);
     r->run.source_gtids = server->gtid_enabled;
     r->icase = server->lower_case_table_names != 0;

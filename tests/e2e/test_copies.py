@@ -74,9 +74,10 @@ def make_tables(source):
                "INSERT INTO keyless WITH x AS (" + digits + ") SELECT a.i, 'old' FROM x a, x b, x c, x d")
 
 
-@pytest.mark.parametrize("flavor", FLAVORS)
-def test_copies_under_load(flavor, make_source, make_calve, make_oracle):
-    source = make_source(flavor)
+@pytest.mark.parametrize("flavor, settings", [(f, {}) for f in FLAVORS] + [("mysql-9", {"binlog_order_commits": "OFF"})],
+                         ids=[*FLAVORS, "mysql-9-commits-out-of-order"])
+def test_T11_copies_under_load(flavor, settings, make_source, make_calve, make_oracle):
+    source = make_source(flavor, **settings)
     make_tables(source)
     calve = make_calve(source)
     with Writers(source, keyed, keyless) as writers:
@@ -102,7 +103,7 @@ def check(source, calve, oracle):
     assert {"backfill", "insert", "delete"} <= kinds
 
 
-def test_copies_under_load_without_gtids(make_source, make_calve, make_oracle):
+def test_T11_copies_under_load_without_gtids(make_source, make_calve, make_oracle):
     source = make_source("mysql-9", gtid_mode="OFF", enforce_gtid_consistency="OFF")
     make_tables(source)
     calve = make_calve(source)

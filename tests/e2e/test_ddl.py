@@ -348,3 +348,47 @@ def test_a_table_that_is_named_must_be_there(source, make_calve):
     make_table(source)
     result = make_calve(source, tables=f"{source.schema}.t,{source.schema}.nothing").run("run", until="current")
     assert result.status == 1 and "nothing" in result.error
+
+
+def test_T10_what_the_log_does_not_have(source, make_calve):
+    """sql_log_bin=0: rows cannot be noticed, an ALTER is, by the next table map."""
+    make_table(source)
+    calve = make_calve(source, tables=f"{source.schema}.t")
+    calve.catch_up()
+    source.sql("SET sql_log_bin = 0", "INSERT INTO t VALUES (1, 1)", "SET sql_log_bin = 1", "INSERT INTO t VALUES (2, 2)")
+    calve.catch_up()
+    assert rows(calve, source) == [("insert", {"id": 2, "v": 2})]
+    source.sql("SET sql_log_bin = 0", "ALTER TABLE t MODIFY v BIGINT", "SET sql_log_bin = 1", "INSERT INTO t VALUES (3, 3)")
+    result = calve.run("run", until="current")
+    assert result.status == 1 and "altered without the statement in the binlog" in result.error
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_T10_filters_are_told(flavor, make_source, make_calve):
+    """binlog_ignore_db keeps changes out of the log: nobody can follow them, so it is said."""
+    source = make_source(flavor, binlog_ignore_db="hidden")
+    make_table(source)
+    calve = make_calve(source, tables=f"{source.schema}.t")
+    result = calve.catch_up()
+    assert result.named("source.filters")[0]["filters"] == "binlog_ignore_db=hidden"
+    source.sql("INSERT INTO t VALUES (1, 1)")
+    calve.catch_up()
+    assert rows(calve, source) == [("insert", {"id": 1, "v": 1})]
+
+
+def test_T10_changes_logged_as_statements(source, make_calve):
+    """Of a followed table: a stop; of others: nothing. Set for a session, whatever the server's variable says."""
+    make_table(source)
+    source.sql("CREATE DATABASE IF NOT EXISTS aside", "CREATE TABLE aside.o (id INT)")
+    calve = make_calve(source, tables=f"{source.schema}.t")
+    calve.catch_up()
+    try:
+        source.sql("INSERT INTO t VALUES (1, 1)", "SET SESSION binlog_format = 'STATEMENT'", "USE aside",
+                   "INSERT INTO o VALUES (1)", f"USE `{source.schema}`")
+        calve.catch_up()
+        source.sql("UPDATE t SET v = 2 WHERE id = 1", "SET SESSION binlog_format = 'ROW'", "INSERT INTO t VALUES (3, 3)")
+        result = calve.run("run", until="current")
+    finally:
+        source.sql("DROP DATABASE aside")
+    assert result.status == 1 and "binlog_format=ROW" in result.error
+    assert rows(calve, source) == [("insert", {"id": 1, "v": 1})]

@@ -267,7 +267,7 @@ def load_data(source, table, rows, *before):
     path.unlink()
 
 
-def test_load_data(source, make_calve, make_oracle):
+def test_T10_load_data(source, make_calve, make_oracle):
     """As rows they arrive; as a statement they stop the run, but only for a followed table."""
     source.sql("SET GLOBAL local_infile = ON", TABLE, "CREATE TABLE other (id INT PRIMARY KEY, v TEXT)")
     calve = make_calve(source, tables=f"{source.schema}.t")

@@ -119,7 +119,7 @@ def two_tables(source):
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_t3_prepare_then_commit_or_rollback(flavor, xa_source, make_calve, make_oracle):
+def test_T3_prepare_then_commit_or_rollback(flavor, xa_source, make_calve, make_oracle):
     source = xa_source(flavor)
     two_tables(source)
     calve = make_calve(source)
@@ -152,7 +152,7 @@ def test_t3_prepare_then_commit_or_rollback(flavor, xa_source, make_calve, make_
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_t3_one_phase(flavor, xa_source, make_calve, make_oracle):
+def test_T3_one_phase(flavor, xa_source, make_calve, make_oracle):
     source = xa_source(flavor)
     two_tables(source)
     calve = make_calve(source)
@@ -179,7 +179,7 @@ def restart_server(source):
 
 @pytest.mark.parametrize("kill", ["stop", "kill9"])
 @pytest.mark.parametrize("flavor", FLAVORS + ("mysql-9-no-gtids",))
-def test_t3_restarts_and_new_files_in_between(flavor, kill, xa_source, make_calve, make_oracle):
+def test_T3_restarts_and_new_files_in_between(flavor, kill, xa_source, make_calve, make_oracle):
     """Every step of each transaction is a run, a file and a server of its own."""
     settings = {"gtid_mode": "OFF", "enforce_gtid_consistency": "OFF"} if flavor.endswith("no-gtids") else {}
     source = xa_source(flavor.removesuffix("-no-gtids"), **settings)
@@ -230,7 +230,7 @@ def test_t3_restarts_and_new_files_in_between(flavor, kill, xa_source, make_calv
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_t3_many_at_once_in_another_order(flavor, xa_source, make_calve, make_oracle):
+def test_T3_many_at_once_in_another_order(flavor, xa_source, make_calve, make_oracle):
     """Prepared in one order, ended in another, with transactions between, while calve is killed again and again."""
     source = xa_source(flavor)
     two_tables(source)
@@ -275,7 +275,7 @@ def test_t3_many_at_once_in_another_order(flavor, xa_source, make_calve, make_or
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_t3_a_table_that_lags(flavor, xa_source, make_calve, make_oracle):
+def test_T3_a_table_that_lags(flavor, xa_source, make_calve, make_oracle):
     """b is left out of the run in which the transactions commit, and c is new afterwards."""
     source = xa_source(flavor)
     two_tables(source)
@@ -308,7 +308,7 @@ def test_t3_a_table_that_lags(flavor, xa_source, make_calve, make_oracle):
     assert note(calve) == []
 
 
-def test_t3_compressed_session(xa_source, make_calve, make_oracle):
+def test_T3_compressed_session(xa_source, make_calve, make_oracle):
     source = xa_source("mysql-9")
     two_tables(source)
     calve = make_calve(source)
@@ -352,7 +352,7 @@ def many_rows(table, first, count):
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_t3_many_rows_in_one(flavor, xa_source, make_calve, make_oracle, tmp_path):
+def test_T3_many_rows_in_one(flavor, xa_source, make_calve, make_oracle, tmp_path):
     """More than memory may hold: it goes to a file that has no name."""
     source = xa_source(flavor)
     two_tables(source)
@@ -380,7 +380,7 @@ def test_t3_many_rows_in_one(flavor, xa_source, make_calve, make_oracle, tmp_pat
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_t3_many_open(flavor, xa_source, make_calve, make_oracle):
+def test_T3_many_open(flavor, xa_source, make_calve, make_oracle):
     source = xa_source(flavor)
     two_tables(source)
     calve = make_calve(source)
@@ -422,7 +422,7 @@ def test_t3_many_open(flavor, xa_source, make_calve, make_oracle):
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_t3_a_connection_that_breaks(flavor, xa_source, make_calve, make_oracle):
+def test_T3_a_connection_that_breaks(flavor, xa_source, make_calve, make_oracle):
     source = xa_source(flavor)
     two_tables(source)
     calve = make_calve(source, options={"commit-interval": "2s"})
@@ -456,7 +456,7 @@ def test_t3_a_connection_that_breaks(flavor, xa_source, make_calve, make_oracle)
 
 
 @pytest.mark.parametrize("flavor", FLAVORS + ("mysql-9-no-gtids",))
-def test_t3_definitions_that_change_meanwhile(flavor, xa_source, make_calve, make_oracle):
+def test_T3_definitions_that_change_meanwhile(flavor, xa_source, make_calve, make_oracle):
     """A start in front of DDL, for the rows of a prepared transaction, does not follow that DDL again."""
     settings = {"gtid_mode": "OFF", "enforce_gtid_consistency": "OFF"} if flavor.endswith("no-gtids") else {}
     source = xa_source(flavor.removesuffix("-no-gtids"), **settings)
@@ -492,7 +492,7 @@ def test_t3_definitions_that_change_meanwhile(flavor, xa_source, make_calve, mak
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_t3_waits_before_a_first_start(flavor, xa_source, make_calve, make_oracle):
+def test_T3_waits_before_a_first_start(flavor, xa_source, make_calve, make_oracle):
     source = xa_source(flavor)
     two_tables(source)
     prepare(source, "'early'", "INSERT INTO a VALUES (10, 'early')")
@@ -513,7 +513,7 @@ def test_t3_waits_before_a_first_start(flavor, xa_source, make_calve, make_oracl
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_t3_stops_at_what_was_prepared_before_the_start(flavor, xa_source, make_calve):
+def test_T3_stops_at_what_was_prepared_before_the_start(flavor, xa_source, make_calve):
     source = xa_source(flavor)
     two_tables(source)
     prepare(source, "'early'", "INSERT INTO a VALUES (10, 'early')")
@@ -543,7 +543,7 @@ def purge(source):
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_t3_a_purged_prepare(flavor, xa_source, make_calve, make_oracle):
+def test_T3_a_purged_prepare(flavor, xa_source, make_calve, make_oracle):
     source = xa_source(flavor)
     two_tables(source)
     calve = make_calve(source)
@@ -617,7 +617,7 @@ TAKEN_BACK = [
 
 
 @pytest.mark.parametrize("flavor", FLAVORS + ("mysql-9-no-gtids",))
-def test_t4_rows_that_are_taken_back(flavor, make_source, make_calve, make_oracle):
+def test_T4_rows_that_are_taken_back(flavor, make_source, make_calve, make_oracle):
     settings = {"gtid_mode": "OFF", "enforce_gtid_consistency": "OFF"} if flavor.endswith("no-gtids") else {}
     source = make_source(flavor.removesuffix("-no-gtids"), **settings)
     tables = mixed_tables(source)
@@ -654,7 +654,7 @@ def test_t4_rows_that_are_taken_back(flavor, make_source, make_calve, make_oracl
 
 
 @pytest.mark.parametrize("flavor", ["mariadb-10.11", "mariadb-11.8"])
-def test_t4_large_transactions_that_are_taken_back(flavor, make_source, make_calve, make_oracle):
+def test_T4_large_transactions_that_are_taken_back(flavor, make_source, make_calve, make_oracle):
     """Too large to wait in memory: reading goes back for each, and each is taken back all the same."""
     source = make_source(flavor)
     tables = mixed_tables(source)
@@ -675,7 +675,7 @@ def test_t4_large_transactions_that_are_taken_back(flavor, make_source, make_cal
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_t4_xa_with_savepoints(flavor, xa_source, make_calve, make_oracle):
+def test_T4_xa_with_savepoints(flavor, xa_source, make_calve, make_oracle):
     source = xa_source(flavor)
     two_tables(source)
     calve = make_calve(source)
@@ -692,7 +692,7 @@ def test_t4_xa_with_savepoints(flavor, xa_source, make_calve, make_oracle):
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_t4_temporary_tables_and_empty_transactions(flavor, make_source, make_calve, make_oracle):
+def test_T4_temporary_tables_and_empty_transactions(flavor, make_source, make_calve, make_oracle):
     """A temporary table of a followed table's name is another table; what holds no rows still moves the position."""
     source = make_source(flavor)
     two_tables(source)
