@@ -175,14 +175,25 @@ static struct schema_state shared(struct schema_state state)
     return state;
 }
 
+/* Pinned ones are no matter of room. */
 static void count(struct schema *s, const struct schema_entry *entry, uint32_t one)
 {
+    if (entry->pinned) {
+        return;
+    }
     if (entry->thread != 0) {
         s->temporary_count += entry->now.known == SCHEMA_PRESENT ? one : 0;
     } else if (entry->table[0] != '\0') {
         s->known_count += entry->now.known == SCHEMA_PRESENT ? one : 0;
         s->absent_count += entry->now.known == SCHEMA_ABSENT ? one : 0;
     }
+}
+
+static void pin(struct schema *s, struct schema_entry *entry, bool pinned)
+{
+    count(s, entry, UINT32_MAX); /* minus one */
+    entry->pinned = pinned;
+    count(s, entry, 1);
 }
 
 /* Takes the reference that state comes with. */
@@ -386,7 +397,7 @@ enum err_code schema_set_table(struct schema *s, const struct table_def *def, bo
     enum err_code rc = entry == NULL ? err_nomem(e) : ERR_OK;
 
     if (entry != NULL) {
-        entry->pinned = pinned;
+        pin(s, entry, pinned);
         set_for_good(s, entry, (struct schema_state){SCHEMA_PRESENT, definition, NULL, false});
         schema_make_room(s, entry);
         schema_statement_end(s, false);
@@ -444,6 +455,18 @@ const struct table_def *schema_find(const struct schema *s, const char *database
     return entry == NULL || entry->now.definition == NULL ? NULL : entry->now.definition->def;
 }
 
+enum err_code schema_set_unknown(struct schema *s, const char *database, const char *table,
+                                 struct err *e)
+{
+    struct schema_entry *entry = schema_entry_make(s, 0, database, table);
+
+    if (entry == NULL) {
+        return err_nomem(e);
+    }
+    set_for_good(s, entry, (struct schema_state){.known = SCHEMA_UNKNOWN});
+    return ERR_OK;
+}
+
 void schema_forget(struct schema *s, const char *database, const char *table)
 {
     struct schema_entry *entry = schema_entry_find(s, 0, database, table);
@@ -454,7 +477,7 @@ void schema_forget(struct schema *s, const char *database, const char *table)
     const struct schema_entry *home = schema_entry_find(s, 0, database, "");
     bool whole = home != NULL && home->now.whole;
 
-    entry->pinned = false;
+    pin(s, entry, false);
     set_for_good(s, entry, (struct schema_state){.known = whole ? SCHEMA_UNKNOWN : SCHEMA_NOTHING});
     drop_if_empty(s, entry);
 }

@@ -56,6 +56,10 @@ void schema_server_started(struct schema *s);
 const struct table_def *schema_find(const struct schema *s, const char *database,
                                     const char *table);
 
+/* Tells of a table that is there, and of which nothing more is known. Errors: ERR_NOMEM. */
+MUST_USE enum err_code schema_set_unknown(struct schema *s, const char *database, const char *table,
+                                          struct err *e);
+
 /* Makes the table unknown, and takes its pin away. */
 void schema_forget(struct schema *s, const char *database, const char *table);
 

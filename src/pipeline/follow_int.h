@@ -94,6 +94,7 @@ struct follow {
 
     struct schema *schema; /* definitions as of the place of the stream */
     char *schema_state;    /* schema_note_state() as of the last note, or the start; NULL: none */
+    uint32_t apart;        /* tables that have not joined */
     bool defs_changed;     /* of followed tables, since the last cut */
     bool tainted;          /* a statement was applied by halves: no cut may follow */
     struct err last;       /* what the run ends for, once what came before is read again */
@@ -121,6 +122,12 @@ MUST_USE enum err_code follow_put_mark(struct follow *f, struct followed_table *
 /* A table whose rows of now on are due: its definition counts from here. */
 MUST_USE enum err_code follow_schema_join(struct follow *f, struct followed_table *t,
                                           struct err *e);
+
+/*
+ * Between transactions: tables whose place the stream has reached join it. A cut falls there, so
+ * that no start can lie between the places that the schema note knows.
+ */
+MUST_USE enum err_code follow_schema_catch_up(struct follow *f, struct err *e);
 
 /* Whether definitions or what they depend on changed since the last cut. */
 bool follow_schema_changed(const struct follow *f);

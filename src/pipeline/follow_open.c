@@ -179,6 +179,7 @@ static enum err_code change_source(struct follow *f, const struct mysql_server *
     (void)snprintf(f->source, sizeof f->source, "%s", server->identity);
     prepared_list_leave_source(f->prepared);
     f->known_to = (struct binlog_position){.offset = 0};
+    f->hold_to = f->known_to;
     f->end = (struct binlog_position){.offset = 0};
     f->cut_end = f->end;
     f->end_is_exact = false;

@@ -134,13 +134,14 @@ static enum err_code load_note(struct follow *f, struct mysql_conn *conn, char *
 static enum err_code note_name(void *ctx, const char *database, const char *name, struct err *e)
 {
     struct follow *f = ctx;
+    const struct followed_table *t = follow_find_table(f, span_str(database), span_str(name));
 
-    (void)e;
-    if (keeps_database(f, database) && schema_find(f->schema, database, name) == NULL &&
-        follow_find_table(f, span_str(database), span_str(name)) == NULL) {
-        schema_forget(f->schema, database, name);
+    /* One that is gone at the start, and there now, is made in between. */
+    if (!keeps_database(f, database) || schema_find(f->schema, database, name) != NULL ||
+        (t != NULL && t->source.def == NULL)) {
+        return ERR_OK;
     }
-    return ERR_OK;
+    return schema_set_unknown(f->schema, database, name, e);
 }
 
 static enum err_code note_whole(void *ctx, const char *database, const char *charset, struct err *e)
@@ -213,6 +214,7 @@ static enum err_code remember_defs(struct follow *f, struct err *e)
 static enum err_code set_at_start(struct follow *f, struct followed_table *t, struct err *e)
 {
     t->source.joined = false;
+    f->apart++;
     if (is_at_start(f, t)) {
         return follow_schema_join(f, t, e);
     }
@@ -259,6 +261,7 @@ enum err_code follow_schema_join(struct follow *f, struct followed_table *t, str
         return ERR_OK;
     }
     t->source.joined = true;
+    f->apart--;
     if (t->source.def == NULL || t->source.assumed) {
         return ERR_OK;
     }
@@ -277,8 +280,34 @@ void follow_schema_rewind(struct follow *f)
         if (t->source.joined && !t->source.cut_joined) {
             schema_forget(f->schema, t->schema, t->name);
         }
+        f->apart += t->source.joined && !t->source.cut_joined ? 1 : 0;
         t->source.joined = t->source.cut_joined;
     }
+}
+
+static bool is_reached(const struct follow *f, const struct followed_table *t)
+{
+    if (!t->source.foreign && t->source.position.file[0] != '\0' && f->end.file[0] != '\0') {
+        return binlog_position_compare(&f->end, &t->source.position) >= 0;
+    }
+    return f->executed != NULL && t->source.gtids != NULL &&
+           gtid_set_is_subset(t->source.gtids, f->executed);
+}
+
+enum err_code follow_schema_catch_up(struct follow *f, struct err *e)
+{
+    for (uint32_t i = 0; f->apart > 0 && i < f->options.table_count; i++) {
+        struct followed_table *t = f->options.tables[i];
+
+        if (t->source.joined || !is_reached(f, t)) {
+            continue;
+        }
+        if (f->moved) {
+            ERR_TRY(follow_cut(f, e));
+        }
+        ERR_TRY(follow_schema_join(f, t, e));
+    }
+    return ERR_OK;
 }
 
 /* ---- cuts ---- */

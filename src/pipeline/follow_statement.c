@@ -121,6 +121,7 @@ static enum err_code set_def(struct follow *f, struct followed_table *t,
     }
     t->source.def = copy;
     t->source.assumed = assumed;
+    f->apart -= t->source.joined ? 0 : 1;
     t->source.joined = true;
     f->defs_changed = true;
     /* Whatever comes in between, the transaction is read again as a whole or not at all. */
@@ -320,6 +321,29 @@ static bool is_chosen(const struct follow *f, const char *full_name)
     return chosen;
 }
 
+/* As the server lists it: with lower_case_table_names=1 the log has it as it was typed. */
+static char *name_of(const struct follow *f, const char *logged)
+{
+    char *name = str_dup(logged);
+
+    if (name != NULL && binlog_stream_server(f->stream)->lower_case_table_names == 1) {
+        for (char *c = name; *c != '\0'; c++) {
+            *c = *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+        }
+    }
+    return name;
+}
+
+/* Whether rows that no event brings come to a followed name that stood for nothing. */
+static bool comes_with_rows(const struct statement *s, const char *database, const char *name,
+                            bool has_rows)
+{
+    const struct followed_table *t = has_rows ? due_table(s, database, name) : NULL;
+
+    return t != NULL && t->source.def == NULL &&
+           s->f->run->options->snapshot == RUN_SNAPSHOT_INITIAL;
+}
+
 /* A name that nobody follows yet, and that the globs choose: following ends in front of it. */
 static enum err_code join_if_chosen(const struct statement *s, const char *database,
                                     const char *name, bool has_rows, struct err *e)
@@ -330,14 +354,15 @@ static enum err_code join_if_chosen(const struct statement *s, const char *datab
     if (full_name == NULL) {
         return err_nomem(e);
     }
-    bool chosen = table_of(s->f, database, name) == NULL && is_chosen(s->f, full_name);
+    bool known = table_of(s->f, database, name) != NULL;
+    bool chosen = known ? comes_with_rows(s, database, name, has_rows) : is_chosen(s->f, full_name);
 
     free(full_name);
     if (!chosen || join->wanted) {
         return ERR_OK;
     }
-    join->schema = str_dup(database);
-    join->name = str_dup(name);
+    join->schema = name_of(s->f, database);
+    join->name = name_of(s->f, name);
     if (join->schema == NULL || join->name == NULL) {
         return err_nomem(e);
     }
@@ -551,6 +576,22 @@ static enum err_code on_dml(struct follow *f, const struct binlog_event *ev,
     return ERR_OK;
 }
 
+/*
+ * Whether the definitions of the start have it already: read again for what is prepared. On MariaDB
+ * a number may come twice on one server, where the place tells.
+ */
+static bool is_known(const struct follow *f, const struct binlog_event *ev)
+{
+    const struct gtid_set *known = f->options.start_gtids;
+
+    if (f->known_to.file[0] != '\0') {
+        return binlog_position_compare(&ev->end, &f->known_to) <= 0;
+    }
+    return known != NULL && f->txn.gtid.present &&
+           (f->txn.gtid.flavor == GTID_FLAVOR_MYSQL || strcmp(f->source, f->options.source) != 0) &&
+           gtid_set_contains(known, &f->txn.gtid);
+}
+
 enum err_code follow_statement(struct follow *f, const struct binlog_event *ev,
                                const struct binlog_query *q, enum statement_kind kind,
                                struct err *e)
@@ -561,7 +602,7 @@ enum err_code follow_statement(struct follow *f, const struct binlog_event *ev,
         f->done = true;
         return ERR_OK;
     }
-    if (f->known_to.file[0] != '\0' && binlog_position_compare(&ev->end, &f->known_to) <= 0) {
+    if (is_known(f, ev)) {
         return ERR_OK;
     }
     if (kind == STATEMENT_DML) {

@@ -132,6 +132,7 @@ static enum err_code run_phases(struct runner *r, struct err *e)
     }
     ERR_TRY(runner_copy(r, e));
     runner_leave_vanished(r);
+    ERR_TRY(runner_check_any(r, e));
     if (r->options.backfill_only || !goes_on(r)) {
         return ERR_OK;
     }

@@ -54,6 +54,13 @@ MUST_USE enum err_code runner_add_table(struct runner *r, const char *schema, co
 bool runner_may_vanish(struct runner *r, struct followed_table *t, const struct err *why);
 void runner_leave_vanished(struct runner *r);
 
+/* ERR_SOURCE when no table is left. */
+MUST_USE enum err_code runner_check_any(const struct runner *r, struct err *e);
+
+/* NULL: none of this name. */
+struct followed_table *runner_find_table(const struct runner *r, const char *schema,
+                                         const char *name);
+
 /* Takes in the table that following ended for. */
 MUST_USE enum err_code runner_join(struct runner *r, struct err *e);
 

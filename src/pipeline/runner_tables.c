@@ -217,6 +217,14 @@ void runner_leave_vanished(struct runner *r)
     }
 }
 
+enum err_code runner_check_any(const struct runner *r, struct err *e)
+{
+    return r->table_count > 0
+               ? ERR_OK
+               : err_set(e, ERR_SOURCE,
+                         "all chosen tables were dropped while the run was starting");
+}
+
 /* A table that is dropped while it is being looked at is none that was meant. */
 static enum err_code look_at_table(struct runner *r, struct mysql_conn *conn,
                                    struct followed_table *t, struct err *e)
@@ -306,14 +314,19 @@ static void sweep(struct runner *r, const struct followed_table *t)
     free(prefix);
 }
 
-static bool has_table(const struct runner *r, const char *schema, const char *name)
+struct followed_table *runner_find_table(const struct runner *r, const char *schema,
+                                         const char *name)
 {
     for (uint32_t i = 0; i < r->table_count; i++) {
-        if (strcmp(r->tables[i]->name, name) == 0 && strcmp(r->tables[i]->schema, schema) == 0) {
-            return true;
+        struct followed_table *t = r->tables[i];
+        bool same = r->icase ? str_ieq(t->name, name) && str_ieq(t->schema, schema)
+                             : strcmp(t->name, name) == 0 && strcmp(t->schema, schema) == 0;
+
+        if (same) {
+            return t;
         }
     }
-    return false;
+    return NULL;
 }
 
 static bool is_ours(const struct runner *r, const struct watermark *row)
@@ -334,7 +347,7 @@ static enum err_code find_lost_tables(struct runner *r, struct err *e)
     for (uint32_t i = 0; i < watermarks_count(r->watermarks); i++) {
         const struct watermark *row = watermarks_at(r->watermarks, i);
 
-        if (is_ours(r, row) && !has_table(r, row->schema, row->table)) {
+        if (is_ours(r, row) && runner_find_table(r, row->schema, row->table) == NULL) {
             ERR_TRY(take_table(r, row->schema, row->table, e));
         }
     }
@@ -511,7 +524,7 @@ static enum err_code settle_defs(struct runner *r, struct mysql_conn *conn, bool
                    (!t->commit.vanished && table_def_differ(was, t->source.def, why, sizeof why));
     }
     runner_leave_vanished(r);
-    return ERR_OK;
+    return runner_check_any(r, e);
 }
 
 /* The place for tables without one. A table that is altered at this moment is looked at again. */

@@ -75,11 +75,17 @@ class Source:
         """{(file number, offset)} where transactions end, as the server lists its events."""
         ends = set()
         for file in self.binlog_files():
-            for row in self.sql(f"SHOW BINLOG EVENTS IN '{file}'"):
+            for row in self.binlog_events(file):
                 kind, end, info = row[2], row[4], row[5] or ""
                 if kind in ("Xid", "Transaction_payload") or (kind == "Query" and info == "COMMIT"):
                     ends.add((file_number(file), int(end)))
         return ends
+
+    def binlog_events(self, file):
+        """Rows of SHOW BINLOG EVENTS. Statements are in their clients' charsets: their bytes are taken one by one."""
+        with self.server.connect(charset="latin1") as connection, connection.cursor() as cursor:
+            cursor.execute(f"SHOW BINLOG EVENTS IN '{file}'")
+            return list(cursor.fetchall())
 
     @contextlib.contextmanager
     def globals(self, **values):
