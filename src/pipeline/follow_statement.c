@@ -334,19 +334,24 @@ static char *name_of(const struct follow *f, const char *logged)
     return name;
 }
 
-/* Whether rows that no event brings come to a followed name that stood for nothing. */
-static bool comes_with_rows(const struct statement *s, const char *database, const char *name,
-                            bool has_rows)
+/*
+ * Whether rows that no changelog has come to a followed name that stood for nothing. Those of a
+ * table that was followed itself are in its own.
+ */
+static bool comes_with_rows(const struct statement *s, const struct schema_change *rename,
+                            const char *database, const char *name)
 {
-    const struct followed_table *t = has_rows ? due_table(s, database, name) : NULL;
+    const struct followed_table *t = rename == NULL ? NULL : due_table(s, database, name);
 
     return t != NULL && t->source.def == NULL &&
+           table_of(s->f, rename->database, rename->table) == NULL &&
            s->f->run->options->snapshot == RUN_SNAPSHOT_INITIAL;
 }
 
 /* A name that nobody follows yet, and that the globs choose: following ends in front of it. */
 static enum err_code join_if_chosen(const struct statement *s, const char *database,
-                                    const char *name, bool has_rows, struct err *e)
+                                    const char *name, const struct schema_change *rename,
+                                    struct err *e)
 {
     struct follow_join *join = s->f->options.join;
     char *full_name = str_format("%s.%s", database, name);
@@ -355,7 +360,7 @@ static enum err_code join_if_chosen(const struct statement *s, const char *datab
         return err_nomem(e);
     }
     bool known = table_of(s->f, database, name) != NULL;
-    bool chosen = known ? comes_with_rows(s, database, name, has_rows) : is_chosen(s->f, full_name);
+    bool chosen = known ? comes_with_rows(s, rename, database, name) : is_chosen(s->f, full_name);
 
     free(full_name);
     if (!chosen || join->wanted) {
@@ -367,7 +372,7 @@ static enum err_code join_if_chosen(const struct statement *s, const char *datab
         return err_nomem(e);
     }
     join->wanted = true;
-    join->has_rows = has_rows;
+    join->has_rows = rename != NULL;
     return ERR_OK;
 }
 
@@ -461,9 +466,9 @@ static enum err_code find_joins(const struct statement *s, const struct schema_c
         const struct schema_change *c = &changes->changes[i];
 
         if (c->kind == SCHEMA_CREATED) {
-            ERR_TRY(join_if_chosen(s, c->database, c->table, false, e));
+            ERR_TRY(join_if_chosen(s, c->database, c->table, NULL, e));
         } else if (c->kind == SCHEMA_RENAMED) {
-            ERR_TRY(join_if_chosen(s, c->new_database, c->new_table, true, e));
+            ERR_TRY(join_if_chosen(s, c->new_database, c->new_table, c, e));
         }
     }
     return ERR_OK;

@@ -19,6 +19,7 @@ from type_tables import name_of
 
 BYTES = re.compile("BINARY|BLOB|BIT|VECTOR", re.I)
 TEXT = re.compile("CHAR|TEXT|ENUM|SET", re.I)
+LONG = re.compile(r"(MODIFY|CHANGE)\b.*TEXT", re.I)
 LABELS = re.compile("^ *(ENUM|SET)", re.I)
 
 LOOSE = "ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO"
@@ -319,8 +320,8 @@ class Storm:
             made = self._action(live, after, touched)
             if made:
                 actions.append(made)
-        if not actions:
-            return
+        if not actions or any(a.startswith("CONVERT") for a in actions) and any(LONG.search(a) for a in actions):
+            return  # what becomes of a TEXT beside a CONVERT is not known: calve stops, and rightly
         if d.random() < 0.05:
             actions = [f"ORDER BY {name_of(live.ver)}"]
             after = live
