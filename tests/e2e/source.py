@@ -83,9 +83,9 @@ class Source:
 
     def binlog_events(self, file):
         """Rows of SHOW BINLOG EVENTS. Statements are in their clients' charsets: their bytes are taken one by one."""
-        with self.server.connect(charset="latin1") as connection, connection.cursor() as cursor:
+        with self.server.connect(use_unicode=False) as connection, connection.cursor() as cursor:
             cursor.execute(f"SHOW BINLOG EVENTS IN '{file}'")
-            return list(cursor.fetchall())
+            return [tuple(v.decode("latin-1") if isinstance(v, bytes) else v for v in r) for r in cursor.fetchall()]
 
     @contextlib.contextmanager
     def globals(self, **values):
