@@ -297,9 +297,9 @@ def _copy_tree(source, target):
     _run(["cp", "-a", "--reflink=auto", "--sparse=always", f"{source}/.", str(target)])
 
 
-def _initialise(programs, data, user):
+def _initialise(programs, data, scratch, user):
     """Makes an empty server in the folder data."""
-    base = programs.base_flags()
+    base = [*programs.base_flags(), f"--tmpdir={scratch}"]
     if programs.family == "mysql":
         command = [*programs.command("mysqld"), *base, f"--datadir={data}", "--initialize-insecure",
                    "--innodb-redo-log-capacity=8M", "--mysqlx=OFF"]
@@ -339,10 +339,11 @@ def template(programs):
     user = _server_user()
     with tempfile.TemporaryDirectory(prefix=f"calve-server-{os.getpid()}-", dir=_temp_base()) as work:
         os.chmod(work, 0o711)
-        data = pathlib.Path(work) / "data"
-        data.mkdir()
-        _give(data, user)
-        _initialise(programs, data, user)
+        data, scratch = (pathlib.Path(work) / name for name in ("data", "tmp"))
+        for path in (data, scratch):
+            path.mkdir()
+            _give(path, user)
+        _initialise(programs, data, scratch, user)
         temp = final.parent / f".{uuid.uuid4().hex}"
         temp.mkdir()
         try:
@@ -397,14 +398,16 @@ class Server:
         self.folder.chmod(0o711)
         self.data = self.folder / "data"
         self.files = self.folder / "files"  # the only place for LOAD DATA and INTO OUTFILE
+        self.temp = self.folder / "tmp"
         self.log = self.folder / "log/error.log"
         self.socket = self.folder / "run/sock"
-        for path in (self.data, self.files, self.log.parent, self.socket.parent):
+        made = (self.data, self.files, self.temp, self.log.parent, self.socket.parent)
+        for path in made:
             path.mkdir()
         if not detached:
             atexit.register(self.remove)
         _copy_tree(data_from or template(self.programs), self.data)
-        for path in (self.data, self.files, self.log.parent, self.socket.parent):
+        for path in made:
             _give(path, self._user)
         self.files.chmod(0o777)
 
@@ -413,6 +416,7 @@ class Server:
     def _defaults(self):
         flags = {
             "datadir": self.data,
+            "tmpdir": self.temp,  # a server that starts removes the temporary tables it finds there
             "socket": self.socket,
             "pid-file": f"{self.socket.parent}/pid",
             "port": self.port,
