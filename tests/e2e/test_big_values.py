@@ -27,7 +27,7 @@ def digest_of(text):
 
 
 @pytest.mark.parametrize("flavor", ["mysql-9", "mariadb-11.8"])
-def test_large_rows(flavor, make_source, make_calve, make_oracle):
+def test_V16_large_rows(flavor, make_source, make_calve, make_oracle):
     """V16: up to 64 MiB in a value, and lengths around the limits of packets."""
     source = make_source(flavor)
     source.sql("CREATE TABLE large (id INT PRIMARY KEY, b LONGBLOB, t LONGTEXT)", "CREATE TABLE small (id INT PRIMARY KEY)")
@@ -55,14 +55,15 @@ def test_large_rows(flavor, make_source, make_calve, make_oracle):
 
 
 @pytest.mark.parametrize("flavor", ["mysql-9", "mariadb-11.8"])
-def test_statement_of_large_rows(flavor, make_source, make_calve, make_oracle):
-    """V16: one statement of 100 rows of 1 MiB, and one whose rows do not fit one event."""
+def test_V16_statement_of_large_rows(flavor, make_source, make_calve, make_oracle):
+    """V16: one statement of 1,000 rows of 1 MiB, and one whose rows do not fit one event."""
     source = make_source(flavor)
     source.sql("CREATE TABLE large (id INT PRIMARY KEY, t LONGTEXT)")
     calve = make_calve(source)
     calve.catch_up()
     digits = " UNION ".join(f"SELECT {i}" + (" i" if i == 0 else "") for i in range(10))
-    source.sql(f"INSERT INTO large WITH x AS ({digits}) SELECT a.i + b.i * 10, REPEAT(CHAR(97 + a.i), {MIB}) FROM x a, x b",
+    source.sql(f"INSERT INTO large WITH x AS ({digits}) SELECT a.i + b.i * 10 + c.i * 100, REPEAT(CHAR(97 + a.i), {MIB})"
+               " FROM x a, x b, x c",
                f"UPDATE large SET t = CONCAT(t, id) WHERE id < 10")
     running = calve.start("run", until="current")
     result = running.wait(240)

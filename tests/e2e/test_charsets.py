@@ -102,7 +102,7 @@ def check_every_charset(source, make_calve, oracle):
 
 @pytest.mark.parametrize("flavor,metadata", [("mysql-9", "MINIMAL"), ("mariadb-10.11", "MINIMAL"),
                                              ("mariadb-11.8", "NO_LOG")])
-def test_every_charset(flavor, metadata, make_source, make_calve, make_oracle):
+def test_V9_every_charset(flavor, metadata, make_source, make_calve, make_oracle):
     """V9: every charset of the server, one beside the other."""
     source = make_source(flavor)
     with source.globals(binlog_row_metadata=metadata):

@@ -143,7 +143,7 @@ def event_types(calve, source):
 
 
 @pytest.mark.parametrize("compressed", [False, True], ids=["plain", "compressed"])
-def test_json_diffs(compressed, make_source, make_calve, make_oracle):
+def test_V10_json_diffs(compressed, make_source, make_calve, make_oracle):
     """V10: every kind of path and change, and the rows are what SELECT says after each."""
     source = partial_json_source(make_source, compressed)
     source.sql("FLUSH BINARY LOGS")
@@ -170,7 +170,7 @@ def test_json_diffs(compressed, make_source, make_calve, make_oracle):
     assert len(calve.lake.payloads(source.schema, "docs", "delete")) == len(EDITS)
 
 
-def test_json_diffs_at_random(make_source, make_calve, make_oracle):
+def test_V10_json_diffs_at_random(make_source, make_calve, make_oracle):
     """V10: one document changed in place over and over, so that it has holes."""
     seed = random.randrange(1 << 32)
     print(f"seed {seed}")
@@ -339,7 +339,7 @@ def check_images(source, make_calve, oracle, images):
                                            ("mariadb-10.11", ("MINIMAL", "NOBLOB")),
                                            ("mariadb-11.8", ("MINIMAL", "NOBLOB", "FULL_NODUP"))],
                          ids=lambda v: v if isinstance(v, str) else "")
-def test_images_that_lack_columns(flavor, images, make_source, make_calve, make_oracle):
+def test_V14_images_that_lack_columns(flavor, images, make_source, make_calve, make_oracle):
     """V14: what the log has of a row is filled up where that is exact, and stops the run where not."""
     source = make_source(flavor)
     check_images(source, make_calve, make_oracle(source), images)
@@ -415,7 +415,7 @@ def test_inspecting_images_that_lack_columns(make_source, make_calve):
 
 
 @pytest.mark.parametrize("flavor", ["mariadb-10.11", "mariadb-11.8"])
-def test_compressed_columns_in_every_form(flavor, make_source, make_calve, make_oracle):
+def test_V15_compressed_columns_in_every_form(flavor, make_source, make_calve, make_oracle):
     """V15: with and without zlib's header, by any level and strategy, short ones too; altered both ways."""
     source = make_source(flavor)
     source.sql("CREATE TABLE c (id INT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(250) COMPRESSED, n INT,"
@@ -454,7 +454,7 @@ def test_compressed_columns_in_every_form(flavor, make_source, make_calve, make_
 
 
 @pytest.mark.parametrize("flavor", ["mariadb-10.11", "mariadb-11.8"])
-def test_old_times_with_fractions(flavor, make_source, make_calve, make_oracle):
+def test_V15_old_times_with_fractions(flavor, make_source, make_calve, make_oracle):
     """V15, V2: each value by INSERT, UPDATE, DELETE and by the copy."""
     source = make_source(flavor)
     table = type_tables.old_fractions()
@@ -516,7 +516,7 @@ def without_generated(payloads, source):
 
 @pytest.mark.parametrize("flavor,image", [("mariadb-10.11", "FULL"), ("mariadb-11.8", "FULL"),
                                           ("mariadb-11.8", "FULL_NODUP")])
-def test_system_versioned_tables(flavor, image, make_source, make_calve, make_oracle):
+def test_V15_system_versioned_tables(flavor, image, make_source, make_calve, make_oracle):
     """V15: the changelog has the changes of current rows; rows of the past are no changes."""
     source = make_source(flavor)
     oracle = make_oracle(source)
@@ -578,7 +578,7 @@ def test_versioning_by_transaction_stops(flavor, make_source, make_calve):
 
 
 @pytest.mark.parametrize("flavor", ["mariadb-10.11", "mariadb-11.8"])
-def test_sequences_are_no_tables(flavor, make_source, make_calve, make_oracle):
+def test_V15_sequences_are_no_tables(flavor, make_source, make_calve, make_oracle):
     """V15: their rows are in the log like those of a table; no pattern takes them."""
     source = make_source(flavor)
     source.sql("CREATE SEQUENCE s START WITH 5 CACHE 2", "CREATE TABLE t (id INT PRIMARY KEY DEFAULT NEXT VALUE FOR s)")
@@ -596,7 +596,7 @@ def test_sequences_are_no_tables(flavor, make_source, make_calve, make_oracle):
 # ---- values that need a table or a session of their own ----------------------------------------
 
 
-def test_tables_of_one_column(source, make_calve):
+def test_V12_tables_of_one_column(source, make_calve):
     """V12: with a key and without, NULL bits of one bit, and a NULL bitmap that is full."""
     source.sql("CREATE TABLE keyed (id INT PRIMARY KEY)", "CREATE TABLE bare (c TINYINT)", "CREATE TABLE text (t TEXT)")
     calve = make_calve(source)
@@ -625,7 +625,7 @@ ZONE = [
 ]
 
 
-def test_times_around_a_change_of_the_clock(source, make_calve, make_oracle):
+def test_V4_times_around_a_change_of_the_clock(source, make_calve, make_oracle):
     """V4: an hour that is not there and one that is twice, in the session's zone."""
     source.sql("SET SESSION sql_mode = ''", "CREATE TABLE gap (id INT AUTO_INCREMENT PRIMARY KEY, ts TIMESTAMP(3) NULL)")
     if not source.value("SELECT COUNT(*) FROM mysql.time_zone_name WHERE Name = 'Test/Gap'"):

@@ -262,7 +262,7 @@ def test_kinds_of_statements(flavor, make_source, make_calve, make_oracle, tmp_p
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_keys_that_change(flavor, make_source, make_calve):
+def test_V13_keys_that_change(flavor, make_source, make_calve):
     """V13: an update carries the row as it is after it, also where that has another key."""
     source = make_source(flavor)
     source.sql("CREATE TABLE moved (id INT PRIMARY KEY, t VARCHAR(9))",

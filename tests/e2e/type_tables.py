@@ -166,30 +166,30 @@ def sets():
 # ---- time --------------------------------------------------------------------------------------
 
 
-def times(flavor):
+def temporal(flavor):
     """V1: zero and partial dates; V2: negative times; V3: DATETIME; V4: TIMESTAMP, at both ends."""
     dates = ["0000-00-00", "2024-00-10", "2024-02-31", "2024-02-00", "1000-01-01", "9999-12-31", "0001-01-01",
              "2024-02-29", "1969-12-31", "0000-01-01"]
-    columns = [Column("d", "DATE", strings(*dates)), Column("y", "YEAR", strings("0000", "1901", "2155"))]
+    times, datetimes, timestamps = [], [], []
     for f in range(7):
         part = ".999999"[:f + 1] if f else ""
         tick = "." + "0" * (f - 1) + "1" if f else ""
         half = ".5" if f else ""
-        columns += [
-            Column(f"t{f}", f"TIME({f})" if f else "TIME", strings(
-                "-838:59:59", "838:59:59", "00:00:00", "-00:00:01", f"-00:00:00{tick}", f"-00:00:01{tick}",
-                f"-00:00:00{part}", f"-01:02:03{half}", f"838:59:58{part}", f"-838:59:58{part}", f"12:34:56{half}",
-                "100:00:00", "-16:08:04.010123"[:9 + (f + 1 if f else 0)])),
-            Column(f"dt{f}", f"DATETIME({f})" if f else "DATETIME", strings(
-                "0000-00-00 00:00:00", "1000-01-01 00:00:00", f"9999-12-31 23:59:59{part}", "0001-01-01 00:00:00",
-                f"2024-00-10 11:12:13{half}", f"2024-02-31 23:59:59{part}", f"2024-02-29 12:05:00{tick}",
-                f"1969-12-31 23:59:59{part}")),
-            Column(f"ts{f}", f"TIMESTAMP({f}) NULL" if f else "TIMESTAMP NULL", strings(
-                "0000-00-00 00:00:00", "1970-01-01 00:00:01", f"2038-01-19 03:14:07{part}",
-                f"2024-02-29 12:05:00{tick}", f"2024-03-31 02:30:00{half}", "2001-09-09 01:46:40",
-                *([f"2106-02-07 06:28:15{part}", "2038-01-19 03:14:08"] if flavor == "mariadb-11.8" else []))),
-        ]
-    return Table("times", columns)
+        digits = f"({f})" if f else ""
+        times.append(Column(f"t{f}", f"TIME{digits}", strings(
+            "-838:59:59", "838:59:59", "00:00:00", "-00:00:01", f"-00:00:00{tick}", f"-00:00:01{tick}",
+            f"-00:00:00{part}", f"-01:02:03{half}", f"838:59:58{part}", f"-838:59:58{part}", f"12:34:56{half}",
+            "100:00:00", "-16:08:04.010123"[:9 + (f + 1 if f else 0)])))
+        datetimes.append(Column(f"dt{f}", f"DATETIME{digits}", strings(
+            "0000-00-00 00:00:00", "1000-01-01 00:00:00", f"9999-12-31 23:59:59{part}", "0001-01-01 00:00:00",
+            f"2024-00-10 11:12:13{half}", f"2024-02-31 23:59:59{part}", f"2024-02-29 12:05:00{tick}",
+            f"1969-12-31 23:59:59{part}")))
+        timestamps.append(Column(f"ts{f}", f"TIMESTAMP{digits} NULL", strings(
+            "0000-00-00 00:00:00", "1970-01-01 00:00:01", f"2038-01-19 03:14:07{part}",
+            f"2024-02-29 12:05:00{tick}", f"2024-03-31 02:30:00{half}", "2001-09-09 01:46:40",
+            *([f"2106-02-07 06:28:15{part}", "2038-01-19 03:14:08"] if flavor == "mariadb-11.8" else []))))
+    return [Table("dates", [Column("d", "DATE", strings(*dates)), Column("y", "YEAR", strings("0000", "1901", "2155"))]),
+            Table("times", times), Table("datetimes", datetimes), Table("timestamps", timestamps)]
 
 
 OLD_FORMATS = {"before": ["SET GLOBAL mysql56_temporal_format=OFF"], "after": ["SET GLOBAL mysql56_temporal_format=ON"]}
@@ -462,7 +462,7 @@ def prefix_key():
 
 def all_tables(flavor):
     family = flavor.split("-")[0]
-    found = [integers(), decimals(), floats(), bits(), enums(), sets(), times(flavor), texts(), blobs(),
+    found = [integers(), decimals(), floats(), bits(), enums(), sets(), *temporal(flavor), texts(), blobs(),
              geometries(family), odd_names(), prefix_key(), mixed_wide()]
     found += [wide(n) for n in (8, 9, 65, 127, 128, 129, 256, 257, 1017)]
     # A definition of MariaDB is at most 64 KiB.
