@@ -101,9 +101,6 @@ void progress_text(const struct run_progress *now, double rows_per_s, char *out,
     case RUN_PHASE_FOLLOW:
         follow_text(now, rows_per_s, out, out_bytes);
         return;
-    case RUN_PHASE_STOP:
-        (void)snprintf(out, out_bytes, "stopping");
-        return;
     }
 }
 

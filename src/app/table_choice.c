@@ -5,24 +5,15 @@
 #include "base/str.h"
 #include "mysql/source_catalog.h"
 
-static bool matches_any(const struct config_list *globs, const char *full_name, bool icase)
-{
-    for (uint32_t i = 0; i < globs->count; i++) {
-        if (str_glob(globs->items[i], full_name, icase)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 bool table_is_chosen(const struct config *c, const char *schema, const char *name, bool icase)
 {
     /* Names have at most 64 characters of at most 4 bytes. */
     char full_name[2 * 4 * 64 + 2];
     int len = snprintf(full_name, sizeof full_name, "%s.%s", schema, name);
 
-    return len > 0 && (size_t)len < sizeof full_name && matches_any(&c->tables, full_name, icase) &&
-           !matches_any(&c->excluded, full_name, icase);
+    return len > 0 && (size_t)len < sizeof full_name &&
+           str_glob_any(c->tables.items, c->tables.count, full_name, icase) &&
+           !str_glob_any(c->excluded.items, c->excluded.count, full_name, icase);
 }
 
 static bool has(const struct table_choice *t, const char *schema, const char *name)

@@ -157,3 +157,14 @@ uint8_t *buf_take(struct buf *b, size_t *len)
     *b = (struct buf){.cap_max = b->cap_max};
     return data;
 }
+
+char *buf_take_text(struct buf *b)
+{
+    size_t len;
+
+    if (buf_cstr(b) == NULL) {
+        buf_deinit(b);
+        return NULL;
+    }
+    return (char *)buf_take(b, &len);
+}

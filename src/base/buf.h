@@ -119,5 +119,7 @@ const char *buf_cstr(struct buf *b);
 
 /* Hands the bytes over; free() them. The buffer is empty afterwards. */
 uint8_t *buf_take(struct buf *b, size_t *len);
+/* The same as a text; NULL when the buffer has failed, which frees what it holds. */
+char *buf_take_text(struct buf *b);
 
 #endif

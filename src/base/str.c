@@ -102,6 +102,16 @@ bool str_glob(const char *pattern, const char *text, bool icase)
     return *pattern == '\0';
 }
 
+bool str_glob_any(const char *const *patterns, uint32_t count, const char *text, bool icase)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        if (str_glob(patterns[i], text, icase)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t str_distance(const char *a, const char *b)
 {
     enum { LONGEST = 64 };

@@ -21,6 +21,7 @@ bool str_ends_with(const char *text, const char *suffix);
 
 /* `*` stands for any run of characters, `?` for one; ASCII case is ignored when icase. */
 bool str_glob(const char *pattern, const char *text, bool icase);
+bool str_glob_any(const char *const *patterns, uint32_t count, const char *text, bool icase);
 
 /* Smallest number of one-character edits between a and b, for "did you mean"; at most 64 bytes
  * each. */

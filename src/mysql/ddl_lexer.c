@@ -353,7 +353,7 @@ void ddl_lexer_next(struct ddl_lexer *l, struct ddl_token *t)
 
 /* ---- text ---- */
 
-static uint8_t unescaped(uint8_t c)
+uint8_t sql_unescaped(uint8_t c)
 {
     switch (c) {
     case '0':
@@ -392,7 +392,7 @@ void ddl_token_append(const struct ddl_lexer *l, const struct ddl_token *t, stru
             if (c == '%' || c == '_') {
                 buf_u8(out, '\\'); /* they stay escaped: LIKE wants them so */
             } else {
-                c = unescaped(c);
+                c = sql_unescaped(c);
             }
         }
         buf_u8(out, c);

@@ -62,4 +62,7 @@ void ddl_lexer_next(struct ddl_lexer *l, struct ddl_token *t);
 /* Appends the token's text with its escapes resolved. */
 void ddl_token_append(const struct ddl_lexer *l, const struct ddl_token *t, struct buf *out);
 
+/* What a backslash and c stand for; NO_BACKSLASH_ESCAPES is the caller's. */
+uint8_t sql_unescaped(uint8_t c);
+
 #endif

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "mysql/ddl_lexer_int.h"
 
 /* ---- one column ---- */
 
@@ -92,22 +93,6 @@ static bool find_type(struct span name, enum column_type *out)
     return false;
 }
 
-static char unescaped(char c)
-{
-    switch (c) {
-    case 'n':
-        return '\n';
-    case 'r':
-        return '\r';
-    case 't':
-        return '\t';
-    case 'Z':
-        return '\x1a';
-    default:
-        return c;
-    }
-}
-
 /* One quoted label at *at, without its quotes, into out with a NUL; moves *at behind it. */
 static bool read_label(const char **at, struct buf *out)
 {
@@ -126,7 +111,7 @@ static bool read_label(const char **at, struct buf *out)
             if (*p == '0') {
                 return false; /* a label with a NUL: texts here end with one */
             }
-            buf_u8(out, (uint8_t)unescaped(*p));
+            buf_u8(out, sql_unescaped((uint8_t)*p));
             if (*p == '\0') {
                 return false;
             }

@@ -181,15 +181,13 @@ static enum err_code send_cut(struct follow *f, struct err *e)
     cut->time_us = clock_wall_us(&f->run->clock);
     if (f->executed != NULL) {
         struct buf text = {0};
-        size_t len;
 
         gtid_set_print(f->executed, &text);
-        if (buf_cstr(&text) == NULL) {
-            buf_deinit(&text);
+        cut->gtids = buf_take_text(&text);
+        if (cut->gtids == NULL) {
             cut_free(cut);
             return err_nomem(e);
         }
-        cut->gtids = (char *)buf_take(&text, &len);
     }
     enum err_code rc = follow_schema_cut(f, cut, e);
 

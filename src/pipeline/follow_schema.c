@@ -69,14 +69,6 @@ static struct schema_place start_of(const struct follow *f)
     return (struct schema_place){f->options.start, f->options.start_gtids, f->source};
 }
 
-/* malloc'd text of a buf; NULL when it has failed. */
-static char *take_text(struct buf *b)
-{
-    size_t len;
-
-    return buf_cstr(b) == NULL ? NULL : (char *)buf_take(b, &len);
-}
-
 /* A place that is nobody's but the start's: its state is noted before anything is read. */
 static enum err_code first_note(struct follow *f, struct mysql_conn *conn, struct buf *state,
                                 char **note, struct err *e)
@@ -89,7 +81,7 @@ static enum err_code first_note(struct follow *f, struct mysql_conn *conn, struc
     enum err_code rc = schema_note_print(buf_cstr(state), NULL, NULL, 0, &out, e);
 
     if (rc == ERR_OK) {
-        *note = take_text(&out);
+        *note = buf_take_text(&out);
         rc = *note == NULL ? err_nomem(e) : ERR_OK;
     }
     buf_deinit(&out);
@@ -123,7 +115,7 @@ static enum err_code load_note(struct follow *f, struct mysql_conn *conn, char *
         rc = first_note(f, conn, &state, note, e);
     }
     if (rc == ERR_OK) {
-        f->schema_state = take_text(&state);
+        f->schema_state = buf_take_text(&state);
         rc = f->schema_state == NULL ? err_nomem(e) : ERR_OK;
     }
     buf_deinit(&state);
@@ -346,12 +338,12 @@ static enum err_code make_note(struct follow *f, const struct schema_was *was, u
     enum err_code rc = schema_note_state(f->schema, &at, &now, e);
 
     if (rc == ERR_OK) {
-        state = take_text(&now);
+        state = buf_take_text(&now);
         rc = state == NULL ? err_nomem(e)
                            : schema_note_print(state, f->schema_state, was, count, &note, e);
     }
     if (rc == ERR_OK) {
-        cut->notes[WATERMARK_NOTE_SCHEMA] = take_text(&note);
+        cut->notes[WATERMARK_NOTE_SCHEMA] = buf_take_text(&note);
         rc = cut->notes[WATERMARK_NOTE_SCHEMA] == NULL ? err_nomem(e) : ERR_OK;
     }
     if (rc == ERR_OK) {

@@ -307,20 +307,6 @@ static enum err_code gone(const struct statement *s, struct followed_table *t,
     return set_def(s->f, t, NULL, false, e);
 }
 
-static bool is_chosen(const struct follow *f, const char *full_name)
-{
-    const struct run_options *o = f->run->options;
-    bool chosen = false;
-
-    for (uint32_t i = 0; i < o->table_count; i++) {
-        chosen = chosen || str_glob(o->tables[i], full_name, f->options.icase);
-    }
-    for (uint32_t i = 0; i < o->excluded_count; i++) {
-        chosen = chosen && !str_glob(o->excluded[i], full_name, f->options.icase);
-    }
-    return chosen;
-}
-
 /* As the server lists it: with lower_case_table_names=1 the log has it as it was typed. */
 static char *name_of(const struct follow *f, const char *logged)
 {
@@ -360,7 +346,8 @@ static enum err_code join_if_chosen(const struct statement *s, const char *datab
         return err_nomem(e);
     }
     bool known = table_of(s->f, database, name) != NULL;
-    bool chosen = known ? comes_with_rows(s, rename, database, name) : is_chosen(s->f, full_name);
+    bool chosen = known ? comes_with_rows(s, rename, database, name)
+                        : run_chooses(s->f->run->options, full_name, s->f->options.icase);
 
     free(full_name);
     if (!chosen || join->wanted) {

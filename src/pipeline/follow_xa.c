@@ -224,14 +224,13 @@ enum err_code follow_xa_note(struct follow *f, char **out, struct err *e)
     }
     if (rc == ERR_OK && strcmp((const char *)text.data, f->noted) != 0) {
         char *copy = str_dup((const char *)text.data);
-        size_t len;
 
         if (copy == NULL) {
             rc = err_nomem(e);
         } else {
             free(f->noted);
             f->noted = copy;
-            *out = (char *)buf_take(&text, &len);
+            *out = buf_take_text(&text);
         }
     }
     buf_deinit(&text);

@@ -1,6 +1,14 @@
 #include "pipeline/run.h"
 
+#include "base/str.h"
+
 #define STOP_PATIENCE_US 10000000
+
+bool run_chooses(const struct run_options *o, const char *full_name, bool icase)
+{
+    return str_glob_any(o->tables, o->table_count, full_name, icase) &&
+           !str_glob_any(o->excluded, o->excluded_count, full_name, icase);
+}
 
 void run_fail(struct run *r, const struct err *e)
 {

@@ -32,7 +32,7 @@ struct run_point {
     const char *gtids;
 };
 
-enum run_phase { RUN_PHASE_START, RUN_PHASE_COPY, RUN_PHASE_FOLLOW, RUN_PHASE_STOP };
+enum run_phase { RUN_PHASE_START, RUN_PHASE_COPY, RUN_PHASE_FOLLOW };
 
 struct run_progress {
     enum run_phase phase;
@@ -122,6 +122,9 @@ struct run {
     void (*on_fail)(void *ctx);
     void *on_fail_ctx;
 };
+
+/* Whether the globs take a table, "schema.name". Thread: any. */
+bool run_chooses(const struct run_options *o, const char *full_name, bool icase);
 
 /* Records the first failure and wakes every thread. Thread: any. */
 void run_fail(struct run *r, const struct err *e);

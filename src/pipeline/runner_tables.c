@@ -14,16 +14,6 @@
 
 #define START_TRIES_MAX 10u
 
-static bool matches_any(const char *const *globs, uint32_t count, const char *name, bool icase)
-{
-    for (uint32_t i = 0; i < count; i++) {
-        if (str_glob(globs[i], name, icase)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /*
  * A name as a folder's: what a path or a location cannot hold is written as %XX, the percent sign
  * too, so that no two names meet. Nobody decodes it: readers take locations as they are.
@@ -47,7 +37,6 @@ static void put_folder_name(struct buf *out, const char *name)
 static char *location_of(const struct run_options *o, const char *schema, const char *name)
 {
     struct buf out = {0};
-    size_t len;
 
     buf_append_str(&out, o->warehouse);
     buf_u8(&out, '/');
@@ -58,11 +47,7 @@ static char *location_of(const struct run_options *o, const char *schema, const 
     put_folder_name(&out, schema);
     buf_u8(&out, '/');
     put_folder_name(&out, name);
-    if (buf_cstr(&out) == NULL) {
-        buf_deinit(&out);
-        return NULL;
-    }
-    return (char *)buf_take(&out, &len);
+    return buf_take_text(&out);
 }
 
 enum err_code runner_add_table(struct runner *r, const char *schema, const char *name,
@@ -99,8 +84,7 @@ static enum err_code take_table(void *ctx, const char *schema, const char *name,
     if (full == NULL) {
         return err_nomem(e);
     }
-    bool chosen = matches_any(o->tables, o->table_count, full, r->icase) &&
-                  !matches_any(o->excluded, o->excluded_count, full, r->icase);
+    bool chosen = run_chooses(o, full, r->icase);
 
     free(full);
     if (!chosen) {
@@ -126,7 +110,7 @@ static enum err_code check_named(const struct runner *r, struct err *e)
         for (uint32_t k = 0; !found && k < r->table_count; k++) {
             found = str_glob(o->tables[i], r->tables[k]->full_name, r->icase);
         }
-        found = found || matches_any(o->excluded, o->excluded_count, o->tables[i], r->icase);
+        found = found || str_glob_any(o->excluded, o->excluded_count, o->tables[i], r->icase);
         if (!found) {
             return err_set(e, ERR_SOURCE,
                            "the source has no table %s that this account can see: check the "

@@ -10,7 +10,6 @@ TEST(test_progress__says_what_a_run_does)
         const char *want;
     } cases[] = {
         {{.phase = RUN_PHASE_START}, 0, "starting"},
-        {{.phase = RUN_PHASE_STOP}, 0, "stopping"},
         {{.phase = RUN_PHASE_COPY, .rows = 12, .lag_s = -1}, 3.4, "copying: 12 rows, 3 rows/s"},
         {{.phase = RUN_PHASE_COPY, .rows = 250, .rows_expected = 1000},
          0.2,

@@ -1,5 +1,7 @@
 #include "base/buf.h"
 
+#include <stdlib.h>
+
 #include "test.h"
 
 TEST(test_buf__round_trips_integers)
@@ -47,6 +49,22 @@ TEST(test_buf__fails_for_good_at_its_ceiling)
     buf_deinit(&b);
 }
 
+TEST(test_buf__hands_over_a_text)
+{
+    struct buf b;
+
+    buf_init(&b, 4);
+    buf_append_str(&b, "abc");
+    char *text = buf_take_text(&b);
+
+    assert_string_equal(text, "abc");
+    assert_null(b.data);
+    free(text);
+    buf_append_str(&b, "abcde");
+    assert_null(buf_take_text(&b));
+    assert_null(b.data);
+}
+
 TEST(test_buf__survives_lack_of_memory)
 {
     TORTURE(nth)
@@ -63,4 +81,4 @@ TEST(test_buf__survives_lack_of_memory)
 
 TEST_MAIN(test_case(test_buf__round_trips_integers),
           test_case(test_buf__fails_for_good_at_its_ceiling),
-          test_case(test_buf__survives_lack_of_memory))
+          test_case(test_buf__hands_over_a_text), test_case(test_buf__survives_lack_of_memory))

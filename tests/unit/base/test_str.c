@@ -151,6 +151,16 @@ TEST(test_str__matches_globs)
     }
 }
 
+TEST(test_str__matches_any_glob)
+{
+    static const char *const globs[] = {"shop.*", "*.orders"};
+
+    assert_true(str_glob_any(globs, 2, "shop.items", false));
+    assert_true(str_glob_any(globs, 2, "x.Orders", true));
+    assert_false(str_glob_any(globs, 2, "x.Orders", false));
+    assert_false(str_glob_any(NULL, 0, "shop.items", false));
+}
+
 TEST(test_str__globs_in_time_that_does_not_explode)
 {
     char text[2001];
@@ -342,7 +352,7 @@ TEST(test_str__shows_no_secret)
 TEST_MAIN(test_case(test_str__reads_unsigned_numbers), test_case(test_str__reads_signed_numbers),
           test_case(test_str__prints_numbers),
           test_case(test_str__compares_without_regard_to_ascii_case_only),
-          test_case(test_str__matches_globs),
+          test_case(test_str__matches_globs), test_case(test_str__matches_any_glob),
           test_case(test_str__globs_in_time_that_does_not_explode),
           test_case(test_str__counts_edits), test_case(test_str__accepts_well_formed_utf8),
           test_case(test_str__refuses_malformed_utf8),
