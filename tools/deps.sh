@@ -19,7 +19,7 @@ venv=$cache/venv
 build_packages=(
     build-essential cmake ninja-build pkg-config
     libmariadb-dev libssl-dev libjansson-dev libyaml-dev libsqlite3-dev libzstd-dev libdeflate-dev
-    libxxhash-dev libcmocka-dev
+    libxxhash-dev libcurl4-openssl-dev libexpat1-dev libcmocka-dev
 )
 reader_packages=(python3 python3-venv ca-certificates)
 server_packages=(debian-archive-keyring dpkg)
