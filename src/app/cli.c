@@ -8,6 +8,8 @@
 #define ARENA_BYTES_MAX ((size_t)16 << 20)
 #define ALL_GROUPS      ((1u << CONFIG_GROUPS) - 1)
 #define GROUP(name)     (1u << CONFIG_GROUP_##name)
+#define LAKE_GROUPS \
+    (GROUP(LAKE) | GROUP(CLIENT) | GROUP(S3) | GROUP(GLUE) | GROUP(REST) | GROUP(HTTP))
 
 struct command {
     enum cli_command id;
@@ -25,17 +27,17 @@ static const struct command commands[] = {
      ALL_GROUPS, "Copy what is not there yet, then follow the source until stopped."},
     {CLI_COMMAND_BACKFILL, "backfill", " [TABLE…]", 0, UINT32_MAX,
      CONFIG_NEED_SOURCE | CONFIG_NEED_TABLES | CONFIG_NEED_LAKE,
-     GROUP(SOURCE) | GROUP(TABLES) | GROUP(LAKE) | GROUP(RESOURCES) | GROUP(OUTPUT),
+     GROUP(SOURCE) | GROUP(TABLES) | LAKE_GROUPS | GROUP(RESOURCES) | GROUP(OUTPUT),
      "Only the copy."},
     {CLI_COMMAND_CHECK, "check", "", 0, 0,
      CONFIG_NEED_SOURCE | CONFIG_NEED_TABLES | CONFIG_NEED_LAKE,
-     GROUP(SOURCE) | GROUP(TABLES) | GROUP(LAKE) | GROUP(OUTPUT),
+     GROUP(SOURCE) | GROUP(TABLES) | LAKE_GROUPS | GROUP(OUTPUT),
      "Check source, privileges, binlog settings, catalog and storage; change nothing."},
     {CLI_COMMAND_STATUS, "status", "", 0, 0, CONFIG_NEED_LAKE,
-     GROUP(SOURCE) | GROUP(TABLES) | GROUP(LAKE) | GROUP(OUTPUT),
+     GROUP(SOURCE) | GROUP(TABLES) | LAKE_GROUPS | GROUP(OUTPUT),
      "Show each table's state, lag, rows, last commit and watermark."},
     {CLI_COMMAND_INSPECT, "inspect", " binlog|parquet|avro|table|ddl WHAT", 2, 2, 0,
-     GROUP(LAKE) | GROUP(OUTPUT), "Show what is in a file or table, or what DDL makes of tables."},
+     LAKE_GROUPS | GROUP(OUTPUT), "Show what is in a file or table, or what DDL makes of tables."},
     {CLI_COMMAND_CONFIG, "config", "", 0, 0, 0, ALL_GROUPS,
      "Show every setting, its value and where it came from."},
     {CLI_COMMAND_VERSION, "version", "", 0, 0, 0, 0, "Show the version."},

@@ -61,6 +61,7 @@ static enum err_code put_defaults(struct config_loader *l, struct err *e)
         {"mysql.server-id", "1"},
         {"connection-folder", "true"},
         {"snapshot", "never"},
+        {"client.region", "us-east-1"},
     };
 
     for (size_t i = 0; i < config_setting_count; i++) {
@@ -344,7 +345,9 @@ void config_free(struct config *c)
     if (c == NULL) {
         return;
     }
-    secret_wipe(&c->mysql.password);
+    for (size_t i = 0; i < config_setting_count; i++) {
+        config_value_wipe(&config_settings[i], c);
+    }
     arena_deinit(&c->arena);
     free(c);
 }
@@ -382,11 +385,10 @@ enum err_code config_require(const struct config *c, unsigned needs, struct err 
     if (c->values->lake_problem != NULL) {
         return err_set(e, c->values->lake_problem_code, "%s", c->values->lake_problem);
     }
-    if (c->warehouse_location[0] == '\0') {
-        return err_set(
-            e, ERR_CONFIG,
-            "no warehouse: give --warehouse DIR (or warehouse in calve.yaml, or a catalog "
-            "of type sql in .pyiceberg.yaml)");
+    if (c->warehouse_location[0] == '\0' && c->catalog_type != CONFIG_CATALOG_REST) {
+        return err_set(e, ERR_CONFIG,
+                       "no warehouse: give --warehouse DIR or s3://BUCKET/FOLDER (or warehouse in "
+                       "calve.yaml, S3_BUCKET, or a catalog in .pyiceberg.yaml)");
     }
     return ERR_OK;
 }

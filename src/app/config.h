@@ -15,6 +15,7 @@
 #include "base/str.h"
 #include "mysql/conn.h"
 #include "pipeline/run.h"
+#include "storage/s3.h"
 
 struct config_values;
 struct config_setting;
@@ -25,7 +26,13 @@ struct config_list {
     uint32_t count;
 };
 
-enum config_catalog { CONFIG_CATALOG_SQLITE, CONFIG_CATALOG_REST, CONFIG_CATALOG_GLUE };
+enum config_catalog {
+    CONFIG_CATALOG_AUTO,
+    CONFIG_CATALOG_SQLITE,
+    CONFIG_CATALOG_REST,
+    CONFIG_CATALOG_GLUE
+};
+enum config_sse { CONFIG_SSE_NONE, CONFIG_SSE_S3, CONFIG_SSE_KMS, CONFIG_SSE_DSSE_KMS };
 enum config_progress { CONFIG_PROGRESS_AUTO, CONFIG_PROGRESS_ALWAYS, CONFIG_PROGRESS_NEVER };
 
 /* CDC_MODE, for a start without a command. */
@@ -50,6 +57,65 @@ struct config_mysql {
     const char *tls_key;
 };
 
+/* Who we are to AWS. Those of s3.* and glue.* hide the same of client.*. */
+struct config_keys {
+    const char *region;
+    const char *access_key_id;
+    struct secret secret_access_key;
+    struct secret session_token;
+    const char *profile_name;
+    const char *role_arn;
+    const char *role_session_name;
+    const char *external_id;
+};
+
+struct config_s3 {
+    struct config_keys keys;
+    const char *endpoint;
+    enum s3_addressing addressing;
+    bool anonymous;
+    enum config_sse sse;
+    const char *sse_key;
+    uint64_t part_bytes;
+    uint64_t upload_threads;
+};
+
+struct config_glue {
+    struct config_keys keys;
+    const char *endpoint;
+    const char *id;
+    bool skip_archive;
+    bool skip_name_validation;
+};
+
+struct config_rest {
+    const char *warehouse; /* a name that the server knows */
+    const char *prefix;
+    struct secret token;
+    struct secret credential;
+    const char *oauth2_server_uri;
+    const char *scope;
+    const char *audience;
+    const char *resource;
+    const char *user;
+    struct secret password;
+    struct config_list headers; /* "NAME: VALUE" */
+    bool sigv4;
+    const char *signing_name;
+    const char *signing_region;
+    bool vended_credentials;
+};
+
+struct config_http {
+    const char *ca_bundle;
+    const char *client_cert;
+    const char *client_key;
+    const char *proxy;
+    uint64_t connect_timeout_ms;
+    uint64_t request_timeout_ms;
+    uint64_t retry_timeout_ms;
+};
+
 struct config {
     const char *source; /* the URL as given, password masked */
     struct config_mysql mysql;
@@ -58,12 +124,20 @@ struct config {
     struct config_list excluded;
 
     const char *warehouse;          /* as given */
-    const char *warehouse_location; /* file:///abs/path, no trailing slash; "" when not set */
+    const char *warehouse_location; /* file:///abs/path or s3://bucket/folder, no trailing slash;
+                                       "" when not set: a REST server then says where */
     bool connection_folder; /* tables under <warehouse>/<connection>/, as the service it replaces */
-    enum config_catalog catalog_type;
-    const char *catalog_uri;  /* as given */
-    const char *catalog_path; /* of the SQLite file, absolute; "" when not set */
+    enum config_catalog catalog_given; /* may be AUTO */
+    enum config_catalog catalog_type;  /* never AUTO */
+    const char *catalog_uri;           /* as given */
+    const char *catalog_path;          /* of the SQLite file, absolute; "" when not set */
     const char *catalog_name;
+    struct config_keys client;
+    struct config_s3 s3;
+    struct config_glue glue;
+    struct config_rest rest;
+    struct config_http http;
+    const char *const *environment; /* "NAME=value", .env behind the process; ends with NULL */
 
     enum run_snapshot snapshot;
     const char *from_text;
@@ -117,7 +191,7 @@ struct config_request {
  * Gathers, decides and checks. *out is NULL after a failure.
  *
  * Errors: ERR_CONFIG       a wrong or unknown setting; a file that cannot be read
- *         ERR_UNSUPPORTED  something that a later version does (S3, REST, Glue)
+ *         ERR_UNSUPPORTED  a place or a catalog that calve does not know
  *         ERR_NOT_FOUND    no_command, and nothing says what to do
  */
 MUST_USE enum err_code config_load(const struct config_request *request, struct config **out,

@@ -1,6 +1,6 @@
 /*
  * config_derive.c - what settings say about other settings: the source URL, the variables of the
- * service calve replaces, .pyiceberg.yaml, points in the binlog, locations.
+ * service calve replaces, points in the binlog.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,8 +184,7 @@ static void clean_path(char *path)
     *out = '\0';
 }
 
-/* Without a trailing slash; ~/ is the home folder. "" for the root itself. */
-static enum err_code absolute_path(struct config_loader *l, const char *text, const char **out,
+enum err_code config_absolute_path(struct config_loader *l, const char *text, const char **out,
                                    struct err *e)
 {
     const char *home = config_env_get(&l->env, "HOME", &l->c->arena, NULL);
@@ -226,7 +225,7 @@ static enum err_code put_password_file(struct config_loader *l, struct err *e)
                        "mysql.password (%s) and mysql.password-file (%s) are both set",
                        password->where, file->where);
     }
-    ERR_TRY(absolute_path(l, file->text, &path, e));
+    ERR_TRY(config_absolute_path(l, file->text, &path, e));
     buf_init(&text, 2 * CONFIG_FILE_BYTES_MAX);
     enum err_code rc = config_read_file(path, &text, &found, e);
 
@@ -292,89 +291,6 @@ static enum err_code put_defaults_file(struct config_loader *l, struct err *e)
     return ERR_OK;
 }
 
-static enum err_code set_lake_problem(struct config_loader *l, enum err_code code, struct err *e,
-                                      const char *fmt, ...) PRINTF_LIKE(4, 5);
-
-static enum err_code set_lake_problem(struct config_loader *l, enum err_code code, struct err *e,
-                                      const char *fmt, ...)
-{
-    struct config_values *v = l->c->values;
-    char text[1024];
-    va_list args;
-
-    if (v->lake_problem != NULL) {
-        return ERR_OK;
-    }
-    va_start(args, fmt);
-    (void)vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    v->lake_problem_code = code;
-    v->lake_problem = arena_strdup(&l->c->arena, text);
-    return v->lake_problem == NULL ? arena_fail(&l->c->arena, e, "settings") : ERR_OK;
-}
-
-#define INSTEAD "use a folder: --warehouse DIR, which holds a SQLite catalog too"
-
-static enum err_code put_pyiceberg_type(struct config_loader *l, const struct pyiceberg_catalog *p,
-                                        struct err *e)
-{
-    const char *type = NULL;
-
-    if (p->type == NULL) {
-        return ERR_OK;
-    }
-    if (str_ieq(p->type, "sql")) {
-        type = "sqlite";
-    } else if (str_ieq(p->type, "rest")) {
-        type = "rest";
-    } else if (str_ieq(p->type, "glue")) {
-        type = "glue";
-    } else {
-        return set_lake_problem(
-            l, ERR_UNSUPPORTED, e,
-            "catalog '%s' is of type '%.50s' (%s), which calve does not know; " INSTEAD, p->name,
-            p->type, p->type_where);
-    }
-    return config_put_weaker(l, "catalog.type", type, CONFIG_RANK_PYICEBERG, p->type_where, e);
-}
-
-/*
- * .pyiceberg.yaml is one description of one lake: it counts as a whole, and only where no stronger
- * place describes the lake. Else --warehouse ./lake would write to the catalog of a file in the
- * home folder.
- */
-static enum err_code put_pyiceberg(struct config_loader *l, struct err *e)
-{
-    static const char *const stronger[] = {"warehouse", "catalog.type", "catalog.uri",
-                                           "catalog.path"};
-    const struct config_given *name = config_given_of(l->c, "catalog.name");
-    struct pyiceberg_catalog p;
-    bool found;
-
-    for (size_t i = 0; i < sizeof stronger / sizeof stronger[0]; i++) {
-        if (config_is_set(l->c, stronger[i])) {
-            return ERR_OK;
-        }
-    }
-    ERR_TRY(pyiceberg_catalog_load(&l->env, l->request->folder,
-                                   config_is_set(l->c, "catalog.name") ? name->text : NULL,
-                                   &l->c->arena, &p, &found, e));
-    if (!found) {
-        return ERR_OK;
-    }
-    ERR_TRY(config_put_weaker(l, "catalog.name", p.name, CONFIG_RANK_PYICEBERG,
-                              p.name_where == NULL ? ".pyiceberg.yaml" : p.name_where, e));
-    ERR_TRY(put_pyiceberg_type(l, &p, e));
-    if (p.uri != NULL) {
-        ERR_TRY(config_put_weaker(l, "catalog.uri", p.uri, CONFIG_RANK_PYICEBERG, p.uri_where, e));
-    }
-    if (p.warehouse != NULL) {
-        ERR_TRY(config_put_weaker(l, "warehouse", p.warehouse, CONFIG_RANK_PYICEBERG,
-                                  p.warehouse_where, e));
-    }
-    return ERR_OK;
-}
-
 enum err_code config_derive_texts(struct config_loader *l, struct err *e)
 {
     ERR_TRY(put_cdc_mode(l, e));
@@ -383,7 +299,7 @@ enum err_code config_derive_texts(struct config_loader *l, struct err *e)
     ERR_TRY(put_password_file(l, e));
     ERR_TRY(put_password_command(l, e));
     ERR_TRY(put_defaults_file(l, e));
-    return put_pyiceberg(l, e);
+    return config_lake_texts(l, e);
 }
 
 /* "3e11fa47-71ca-11e1-9e33-c80aa9429562:…" */
@@ -545,109 +461,6 @@ static enum err_code check_tls(const struct config *c, struct err *e)
     return ERR_OK;
 }
 
-/* The path in file:///path, file:/path or a plain path; NULL for another scheme. */
-static const char *local_path(const char *text)
-{
-    if (str_starts_with(text, "file://")) {
-        return text[7] == '/' ? text + 7 : NULL;
-    }
-    if (str_starts_with(text, "file:")) {
-        return text + 5;
-    }
-    return strstr(text, "://") == NULL ? text : NULL;
-}
-
-static enum err_code derive_warehouse(struct config_loader *l, struct err *e)
-{
-    struct config *c = l->c;
-    const char *path = local_path(c->warehouse);
-    const char *bucket_where = "";
-    const char *bucket = config_env_get(&l->env, "S3_BUCKET", &c->arena, &bucket_where);
-    bool has_bucket = bucket != NULL && bucket[0] != '\0';
-    const char *absolute = "";
-
-    c->warehouse_location = "";
-    if (path == NULL) {
-        return set_lake_problem(
-            l, ERR_UNSUPPORTED, e,
-            "warehouse: '%.200s' (%s) is not on a local disk: S3 and other stores come "
-            "in a later version; " INSTEAD,
-            c->warehouse, config_origin(c, "warehouse"));
-    }
-    if (path[0] == '\0') {
-        return !has_bucket ? ERR_OK
-                           : set_lake_problem(
-                                 l, ERR_UNSUPPORTED, e,
-                                 "S3_BUCKET (%s) asks for tables on S3, which comes in a later "
-                                 "version; " INSTEAD,
-                                 bucket_where);
-    }
-    if (has_bucket) {
-        struct config_entry entry = {
-            .key = "S3_BUCKET is not used: the warehouse is a local folder", .where = bucket_where};
-
-        ERR_TRY(config_entries_add(&l->warnings, &c->arena, entry, e));
-    }
-    ERR_TRY(absolute_path(l, path, &absolute, e));
-    if (absolute[0] == '\0') {
-        return set_lake_problem(l, ERR_CONFIG, e,
-                                "warehouse: '%.200s' (%s) must be a folder of its own",
-                                c->warehouse, config_origin(c, "warehouse"));
-    }
-    return config_text(&c->arena, &c->warehouse_location, e, "file://%s", absolute);
-}
-
-/* The file of sqlite:///relative, sqlite:////absolute, sqlite+driver:///…, jdbc:sqlite:[file:]path.
- */
-static const char *sqlite_path(const char *uri)
-{
-    const char *path = NULL;
-
-    if (str_starts_with(uri, "jdbc:sqlite:")) {
-        path = uri + strlen("jdbc:sqlite:");
-        path += str_starts_with(path, "file:") ? strlen("file:") : 0;
-    } else if (str_starts_with(uri, "sqlite:") || str_starts_with(uri, "sqlite+")) {
-        path = strstr(uri, ":///");
-        path = path == NULL ? NULL : path + strlen(":///");
-    }
-    return path == NULL || path[0] == '\0' || path[0] == ':' || strchr(path, '?') != NULL ? NULL
-                                                                                          : path;
-}
-
-static enum err_code derive_catalog(struct config_loader *l, struct err *e)
-{
-    struct config *c = l->c;
-    const struct config_given *uri = config_given_of(c, "catalog.uri");
-    const char *path = c->catalog_path;
-
-    if (c->catalog_type != CONFIG_CATALOG_SQLITE) {
-        c->catalog_path = "";
-        return set_lake_problem(l, ERR_UNSUPPORTED, e,
-                                "catalog.type: %s (%s) is not in this version yet; " INSTEAD,
-                                c->catalog_type == CONFIG_CATALOG_REST ? "rest" : "glue",
-                                config_origin(c, "catalog.type"));
-    }
-    if (c->catalog_uri[0] != '\0' && config_given_of(c, "catalog.path")->rank < uri->rank) {
-        path = sqlite_path(c->catalog_uri);
-    }
-    if (path == NULL) {
-        c->catalog_path = "";
-        return set_lake_problem(
-            l, ERR_UNSUPPORTED, e,
-            "catalog.uri (%s) must name a SQLite file, like sqlite:////lake/catalog.db; "
-            "other catalogs come in a later version; " INSTEAD,
-            uri->where);
-    }
-    if (path[0] != '\0') {
-        return absolute_path(l, path, &c->catalog_path, e);
-    }
-    if (c->warehouse_location[0] == '\0') {
-        return ERR_OK;
-    }
-    return config_text(&c->arena, &c->catalog_path, e, "%s/catalog.db",
-                       c->warehouse_location + strlen("file://"));
-}
-
 /* What a my.cnf is to say must not be said by a default of ours. */
 static void derive_my_cnf(struct config *c)
 {
@@ -676,6 +489,5 @@ enum err_code config_derive_values(struct config_loader *l, struct err *e)
     ERR_TRY(check_ddl_policy(c, e));
     ERR_TRY(parse_point(c, "from", c->from_text, false, &c->from, e));
     ERR_TRY(parse_point(c, "until", c->until_text, true, &c->until, e));
-    ERR_TRY(derive_warehouse(l, e));
-    return derive_catalog(l, e);
+    return config_lake_values(l, e);
 }

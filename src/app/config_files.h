@@ -91,8 +91,7 @@ struct pyiceberg_catalog {
     const char *type_where;
     const char *uri;
     const char *uri_where;
-    const char *warehouse;
-    const char *warehouse_where;
+    struct config_entries properties; /* all of them, keys as in the file, ${VAR} resolved */
 };
 
 /*

@@ -1,6 +1,6 @@
 /*
- * config_int.h - what the parts of config loading share: gathering (config.c) and deriving
- * (config_derive.c).
+ * config_int.h - what the parts of config loading share: gathering (config.c), deriving
+ * (config_derive.c), and where the lake is (config_lake.c, config_properties.c).
  */
 #ifndef CALVE_APP_CONFIG_INT_H
 #define CALVE_APP_CONFIG_INT_H
@@ -60,5 +60,17 @@ MUST_USE enum err_code config_derive_texts(struct config_loader *l, struct err *
 /* What follows from the parsed values: points, locations; and checks that need more than one
  * setting. */
 MUST_USE enum err_code config_derive_values(struct config_loader *l, struct err *e);
+
+/* Without a trailing slash; ~/ is the home folder. "" for the root itself. */
+MUST_USE enum err_code config_absolute_path(struct config_loader *l, const char *text,
+                                            const char **out, struct err *e);
+
+/* The same two steps for warehouse and catalog. */
+MUST_USE enum err_code config_lake_texts(struct config_loader *l, struct err *e);
+MUST_USE enum err_code config_lake_values(struct config_loader *l, struct err *e);
+
+/* One property of a catalog as PyIceberg or Iceberg's Java library name it. */
+MUST_USE enum err_code config_put_property(struct config_loader *l, const char *catalog_type,
+                                           const struct config_entry *property, struct err *e);
 
 #endif

@@ -161,17 +161,39 @@ static const char *type_of_uri(const char *uri)
     return NULL;
 }
 
+/* Nested keys (auth: {type: basic}) are joined by dots. */
+static enum err_code take_property(const struct config_env *env, const struct config_entry *entry,
+                                   size_t prefix_len, struct arena *arena,
+                                   struct pyiceberg_catalog *out, struct err *e)
+{
+    struct config_entry property = {.where = entry->where};
+    char *key = arena_strdup(arena, entry->key + prefix_len);
+
+    if (key == NULL) {
+        return arena_fail(arena, e, "settings");
+    }
+    for (char *p = key; *p != '\0'; p++) {
+        *p = *p == SEPARATOR ? '.' : *p;
+    }
+    property.key = key;
+    if (config_expand(env, entry->value, false, arena, &property.value, e) != ERR_OK) {
+        return err_wrap(e, "%s", entry->where);
+    }
+    if (strcmp(key, "type") == 0) {
+        out->type = property.value;
+        out->type_where = property.where;
+    } else if (strcmp(key, "uri") == 0) {
+        out->uri = property.value;
+        out->uri_where = property.where;
+    }
+    return config_entries_add(&out->properties, arena, property, e);
+}
+
+/* Entries that come later hide those of the same key in front of them. */
 static enum err_code take_catalog(const struct config_env *env,
                                   const struct config_entries *entries, struct arena *arena,
                                   struct pyiceberg_catalog *out, bool *found, struct err *e)
 {
-    const struct {
-        const char *key;
-        const char **value;
-        const char **where;
-    } wanted[] = {{"type", &out->type, &out->type_where},
-                  {"uri", &out->uri, &out->uri_where},
-                  {"warehouse", &out->warehouse, &out->warehouse_where}};
     const char *prefix;
 
     ERR_TRY(
@@ -183,13 +205,15 @@ static enum err_code take_catalog(const struct config_env *env,
     }
     to_lower(catalog);
     for (uint32_t i = 0; i < entries->count; i++) {
-        *found = *found || str_starts_with(entries->items[i].key, catalog);
-    }
-    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++) {
-        const char *path;
+        const struct config_entry *entry = &entries->items[i];
 
-        ERR_TRY(config_text(arena, &path, e, "%s%s", catalog, wanted[i].key));
-        ERR_TRY(take(env, entries, path, arena, wanted[i].value, wanted[i].where, e));
+        if (!str_starts_with(entry->key, catalog)) {
+            continue;
+        }
+        *found = true;
+        if (entry->value != NULL && config_entries_find(entries, entry->key) == entry) {
+            ERR_TRY(take_property(env, entry, strlen(catalog), arena, out, e));
+        }
     }
     if (out->type == NULL) {
         out->type = type_of_uri(out->uri);

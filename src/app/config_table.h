@@ -25,12 +25,17 @@ enum config_group {
     CONFIG_GROUP_SOURCE,
     CONFIG_GROUP_TABLES,
     CONFIG_GROUP_LAKE,
+    CONFIG_GROUP_CLIENT,
+    CONFIG_GROUP_S3,
+    CONFIG_GROUP_GLUE,
+    CONFIG_GROUP_REST,
+    CONFIG_GROUP_HTTP,
     CONFIG_GROUP_RANGE,
     CONFIG_GROUP_COMMIT,
     CONFIG_GROUP_RESOURCES,
     CONFIG_GROUP_OUTPUT,
 };
-#define CONFIG_GROUPS 7
+#define CONFIG_GROUPS 12
 
 struct config_setting {
     const char *name; /* dotted */

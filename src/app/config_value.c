@@ -313,6 +313,13 @@ static void put_list(const struct config_list *list, struct buf *out)
     }
 }
 
+void config_value_wipe(const struct config_setting *s, struct config *c)
+{
+    if (s->type == CONFIG_SECRET) {
+        secret_wipe(field_of(s, c));
+    }
+}
+
 void config_value_print(const struct config_setting *s, const struct config *c, struct buf *out)
 {
     const char *text;

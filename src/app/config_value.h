@@ -22,6 +22,9 @@ bool config_parse_bytes(struct span text, uint64_t *out);
 MUST_USE enum err_code config_value_parse(const struct config_setting *s, const char *text,
                                           const char *where, struct config *c, struct err *e);
 
+/* Overwrites and frees a secret; anything else is the arena's. */
+void config_value_wipe(const struct config_setting *s, struct config *c);
+
 /* Appends the value as a user would write it; a secret as *** or nothing. */
 void config_value_print(const struct config_setting *s, const struct config *c, struct buf *out);
 

@@ -37,6 +37,12 @@ static enum err_code make_folders(const char *file, struct err *e)
 static enum err_code open_both(const struct config *c, struct log *log, bool read_only,
                                struct lake *out, struct err *e)
 {
+    if (c->catalog_type != CONFIG_CATALOG_SQLITE ||
+        !str_starts_with(c->warehouse_location, "file:")) {
+        return err_set(e, ERR_UNSUPPORTED,
+                       "S3, Glue and REST catalogs are not in this version yet: use a folder, "
+                       "--warehouse DIR");
+    }
     enum err_code rc = store_local_new(&out->store, e);
 
     if (rc == ERR_OK) {
@@ -60,7 +66,9 @@ static enum err_code open_both(const struct config *c, struct log *log, bool rea
 enum err_code lake_open(const struct config *c, struct log *log, struct lake *out, struct err *e)
 {
     *out = (struct lake){NULL, NULL};
-    ERR_TRY(make_folders(c->catalog_path, e));
+    if (c->catalog_path[0] != '\0') {
+        ERR_TRY(make_folders(c->catalog_path, e));
+    }
     return open_both(c, log, false, out, e);
 }
 

@@ -590,7 +590,7 @@ TEST(test_config__finds_the_sqlite_catalog)
     static const struct {
         const char *name;
         const char *text;
-        const char *want; /* NULL: not in this version */
+        const char *want; /* NULL: no such file */
     } cases[] = {
         {"catalog.uri", "sqlite:////c/x.db", "/c/x.db"},
         {"catalog.uri", "sqlite+pysqlite:////c/x.db", "/c/x.db"},
@@ -601,9 +601,6 @@ TEST(test_config__finds_the_sqlite_catalog)
         {"catalog.uri", "sqlite://", NULL},
         {"catalog.uri", "sqlite:////c/x.db?mode=ro", NULL},
         {"catalog.uri", "postgresql://h/db", NULL},
-        {"catalog.type", "rest", NULL},
-        {"catalog.type", "glue", NULL},
-        {"warehouse", "s3://bucket/x", NULL},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -651,30 +648,209 @@ TEST(test_config__reads_pyiceberg_yaml_as_a_whole)
     config_free(c);
 }
 
-TEST(test_config__says_what_this_version_cannot_do)
+TEST(test_config__finds_the_kind_of_catalog)
 {
     static const struct {
         struct given given;
-        const char *want;
+        enum config_catalog type;
+        const char *warehouse;
+        const char *path;
     } cases[] = {
-        {{.pyiceberg = "catalog: {default: {type: glue}}"}, "glue"},
-        {{.pyiceberg = "catalog: {default: {uri: 'http://h'}}"}, "rest"},
-        {{.pyiceberg = "catalog: {default: {type: hive}}"}, "hive"},
-        {{.pyiceberg = "catalog: {default: {type: sql, uri: 'postgresql://h/d', warehouse: /w}}"},
-         "must name a SQLite file"},
-        {{.variables = {"S3_BUCKET=b"}}, "S3_BUCKET (environment S3_BUCKET) asks for tables on S3"},
-        {{.dotenv = "S3_BUCKET=b\n"}, "S3_BUCKET (.env:1) asks for tables on S3"},
+        {{.flags = {"warehouse", "/w"}}, CONFIG_CATALOG_SQLITE, "file:///w", "/w/catalog.db"},
+        {{.flags = {"warehouse", "s3://b"}}, CONFIG_CATALOG_GLUE, "s3://b", ""},
+        {{.flags = {"warehouse", "s3a://b/f/"}}, CONFIG_CATALOG_GLUE, "s3://b/f", ""},
+        {{.flags = {"warehouse", "s3n://b/f//g"}}, CONFIG_CATALOG_GLUE, "s3://b/f//g", ""},
+        {{.flags = {"warehouse", "s3://b", "catalog.path", "/c.db"}},
+         CONFIG_CATALOG_SQLITE,
+         "s3://b",
+         "/c.db"},
+        {{.flags = {"warehouse", "s3://b", "catalog.uri", "https://h/x"}},
+         CONFIG_CATALOG_REST,
+         "s3://b",
+         ""},
+        {{.flags = {"catalog.uri", "http://h"}}, CONFIG_CATALOG_REST, "", ""},
+        {{.variables = {"S3_BUCKET=b"}}, CONFIG_CATALOG_GLUE, "s3://b", ""},
+        {{.dotenv = "S3_BUCKET=b\n"}, CONFIG_CATALOG_GLUE, "s3://b", ""},
+        {{.pyiceberg = "catalog: {default: {type: glue, warehouse: 's3://b/w'}}"},
+         CONFIG_CATALOG_GLUE,
+         "s3://b/w",
+         ""},
+        {{.pyiceberg = "catalog: {default: {uri: 'http://h', warehouse: wh}}"},
+         CONFIG_CATALOG_REST,
+         "",
+         ""},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct config *c = load_ok(&cases[i].given);
         struct err e = {0};
 
-        assert_err(config_require(c, CONFIG_NEED_LAKE, &e), ERR_UNSUPPORTED, &e);
-        if (strstr(e.msg, cases[i].want) == NULL || strstr(e.msg, "--warehouse DIR") == NULL) {
+        assert_ok(config_require(c, CONFIG_NEED_LAKE, &e), &e);
+        assert_int_equal(c->catalog_type, cases[i].type);
+        assert_string_equal(c->warehouse_location, cases[i].warehouse);
+        assert_string_equal(c->catalog_path, cases[i].path);
+        config_free(c);
+    }
+}
+
+TEST(test_config__says_what_is_no_lake)
+{
+    static const struct {
+        struct given given;
+        enum err_code code;
+        const char *want;
+    } cases[] = {
+        {{.pyiceberg = "catalog: {default: {type: hive}}"}, ERR_UNSUPPORTED, "hive"},
+        {{.pyiceberg = "catalog: {default: {type: sql, uri: 'postgresql://h/d', warehouse: /w}}"},
+         ERR_UNSUPPORTED,
+         "must name a SQLite file"},
+        {{.flags = {"warehouse", "gs://b"}}, ERR_UNSUPPORTED, "s3://BUCKET"},
+        {{.flags = {"warehouse", "s3://"}}, ERR_CONFIG, "s3://BUCKET"},
+        {{.flags = {"warehouse", "/w", "catalog.type", "glue"}}, ERR_CONFIG, "needs tables on S3"},
+        {{.flags = {"warehouse", "/w", "catalog.type", "rest"}}, ERR_CONFIG, "needs catalog.uri"},
+        {{.flags = {"warehouse", "s3://b", "catalog.type", "sqlite"}},
+         ERR_CONFIG,
+         "set catalog.path"},
+        {{.flags = {"catalog.type", "glue"}}, ERR_CONFIG, "no warehouse"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct config *c = load_ok(&cases[i].given);
+        struct err e = {0};
+
+        assert_err(config_require(c, CONFIG_NEED_LAKE, &e), cases[i].code, &e);
+        if (strstr(e.msg, cases[i].want) == NULL) {
             fail_msg("no '%s' in '%s'", cases[i].want, e.msg);
         }
         config_free(c);
+    }
+}
+
+TEST(test_config__takes_the_bucket_of_the_service)
+{
+    struct given g = {.dotenv = "S3_BUCKET=b\nAWS_REGION=eu-west-1\nAWS_ACCESS_KEY_ID=AK\n",
+                      .variables = {"AWS_ACCESS_KEY_ID=mine"},
+                      .pyiceberg = "catalog: {default: {type: glue, warehouse: 's3://other'}}"};
+    struct config *c = load_ok(&g);
+    uint32_t keys = 0;
+
+    assert_setting(c, "warehouse", "s3://b", ".env:1");
+    assert_setting(c, "connection-folder", "true", ".env:1");
+    assert_setting(c, "client.region", "eu-west-1", ".env:2");
+    assert_int_equal(c->catalog_type, CONFIG_CATALOG_GLUE);
+    /* The process hides .env, as for all that reads the environment. */
+    for (const char *const *p = c->environment; *p != NULL && keys == 0; p++) {
+        if (str_starts_with(*p, "AWS_ACCESS_KEY_ID=")) {
+            assert_string_equal(*p, "AWS_ACCESS_KEY_ID=mine");
+            keys++;
+        }
+    }
+    assert_int_equal(keys, 1);
+    config_free(c);
+
+    g.flags[0] = "warehouse";
+    g.flags[1] = "/w";
+    c = load_ok(&g);
+    assert_setting(c, "warehouse", "/w", "--warehouse");
+    assert_setting(c, "connection-folder", "false", "default");
+    assert_int_equal(c->catalog_type, CONFIG_CATALOG_SQLITE);
+    assert_int_equal(c->warnings.count, 1);
+    assert_string_equal(c->warnings.items[0],
+                        ".env:1: S3_BUCKET is not used: warehouse (--warehouse) says where");
+    config_free(c);
+}
+
+TEST(test_config__knows_the_properties_of_catalogs)
+{
+    static const struct {
+        const char *property;
+        const char *setting;
+        const char *value;
+    } cases[] = {
+        {"s3.endpoint: http://h:9000", "s3.endpoint", "http://h:9000"},
+        {"s3.region: eu-west-1", "s3.region", "eu-west-1"},
+        {"s3.access-key-id: AK, s3.secret-access-key: S", "s3.access-key-id", "AK"},
+        {"s3.access-key-id: AK, s3.secret-access-key: S", "s3.secret-access-key", "***"},
+        {"s3.session-token: T", "s3.session-token", "***"},
+        {"s3.path-style-access: true", "s3.addressing", "path"},
+        {"s3.path-style-access: false", "s3.addressing", "auto"},
+        {"s3.force-virtual-addressing: True", "s3.addressing", "virtual"},
+        {"s3.connect-timeout: 2.5", "http.connect-timeout", "2500ms"},
+        {"s3.request-timeout: 60", "http.request-timeout", "1m"},
+        {"s3.proxy-uri: http://p", "http.proxy", "http://p"},
+        {"s3.role-arn: r, s3.role-session-name: n", "s3.role-arn", "r"},
+        {"s3.anonymous: true", "s3.anonymous", "true"},
+        {"s3.sse.type: kms, s3.sse.key: k", "s3.sse.type", "kms"},
+        {"client.region: r", "client.region", "r"},
+        {"client.profile-name: p", "client.profile-name", "p"},
+        {"client.assume-role.arn: a", "client.role-arn", "a"},
+        {"glue.id: '1'", "glue.id", "1"},
+        {"glue.skip-archive: false", "glue.skip-archive", "false"},
+        {"glue.endpoint: http://g", "glue.endpoint", "http://g"},
+        {"profile_name: old", "client.profile-name", "old"},
+        {"type: rest, uri: 'http://h', warehouse: wh", "rest.warehouse", "wh"},
+        {"type: rest, uri: 'http://h', token: t", "rest.token", "***"},
+        {"type: rest, uri: 'http://h', credential: 'a:b', scope: s", "rest.scope", "s"},
+        {"type: rest, uri: 'http://h', header.X-A: b, header.X-C: d", "rest.header",
+         "x-a: b,x-c: d"},
+        {"type: rest, uri: 'http://h', rest.sigv4-enabled: true, rest.signing-name: glue",
+         "rest.sigv4", "true"},
+        {"type: rest, uri: 'http://h', auth: {type: basic, basic: {username: u, password: p}}",
+         "rest.user", "u"},
+        {"ssl.cabundle: /ca.pem", "http.ca-bundle", "/ca.pem"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[512];
+        const struct given g = {.pyiceberg = text};
+
+        (void)snprintf(text, sizeof text, "catalog: {default: {%s}}\n", cases[i].property);
+        struct config *c = load_ok(&g);
+        struct buf value = {0};
+
+        config_value_print(config_find(span_str(cases[i].setting)), c, &value);
+        assert_string_equal(buf_cstr(&value), cases[i].value);
+        assert_int_equal(c->warnings.count, 0);
+        assert_true(str_ends_with(config_origin(c, cases[i].setting), "/.pyiceberg.yaml:1"));
+        buf_deinit(&value);
+        config_free(c);
+    }
+}
+
+TEST(test_config__warns_of_properties_it_does_not_know)
+{
+    const struct given g = {.pyiceberg = "catalog: {default: {type: glue, s3.odd: x}}"};
+    struct config *c = load_ok(&g);
+
+    assert_int_equal(c->warnings.count, 1);
+    assert_non_null(strstr(c->warnings.items[0], "the catalog's property s3.odd is not used"));
+    config_free(c);
+}
+
+TEST(test_config__refuses_halves_of_pairs)
+{
+    static const struct {
+        struct given given;
+        const char *want;
+    } cases[] = {
+        {{.flags = {"s3.access-key-id", "a"}}, "s3.secret-access-key is not"},
+        {{.variables = {"CALVE_GLUE_SECRET_ACCESS_KEY=a"}}, "glue.access-key-id is not"},
+        {{.flags = {"http.client-key", "a"}}, "http.client-cert is not"},
+        {{.flags = {"rest.user", "a"}}, "rest.password is not"},
+        {{.flags = {"rest.header", "X"}}, "NAME: VALUE"},
+        {{.pyiceberg = "catalog: {default: {s3.connect-timeout: soon}}"}, "number of seconds"},
+        {{.pyiceberg = "catalog: {default: {auth: {type: google}, auth.google.x: y}}"},
+         "does not know auth.google.x"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct config *c = NULL;
+        struct err e = {0};
+
+        assert_int_not_equal(load(&cases[i].given, &c, &e), ERR_OK);
+        if (strstr(e.msg, cases[i].want) == NULL) {
+            fail_msg("no '%s' in '%s'", cases[i].want, e.msg);
+        }
     }
 }
 
@@ -899,7 +1075,12 @@ TEST_MAIN(test_case(test_config__has_sound_defaults),
           test_case(test_config__parses_points), test_case(test_config__makes_locations_absolute),
           test_case(test_config__finds_the_sqlite_catalog),
           test_case(test_config__reads_pyiceberg_yaml_as_a_whole),
-          test_case(test_config__says_what_this_version_cannot_do),
+          test_case(test_config__finds_the_kind_of_catalog),
+          test_case(test_config__says_what_is_no_lake),
+          test_case(test_config__takes_the_bucket_of_the_service),
+          test_case(test_config__knows_the_properties_of_catalogs),
+          test_case(test_config__warns_of_properties_it_does_not_know),
+          test_case(test_config__refuses_halves_of_pairs),
           test_case(test_config__says_what_is_missing),
           test_case(test_config__stands_in_for_the_service),
           test_case(test_config__needs_a_reason_to_stand_in_for_the_service),
