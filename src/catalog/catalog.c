@@ -42,6 +42,11 @@ enum err_code catalog_list(struct catalog *c, const char *ns,
     return c->ops->list(c, ns, each, ctx, e);
 }
 
+enum err_code catalog_drop(struct catalog *c, struct table_ident id, struct err *e)
+{
+    return c->ops->drop(c, id, e);
+}
+
 enum err_code catalog_data_files(struct catalog *c, const struct catalog_table *table,
                                  struct iceberg_data_file ***out, uint32_t *count, struct err *e)
 {
@@ -110,6 +115,13 @@ enum err_code catalog_create(struct catalog *c, struct table_ident id,
 
     if (all == NULL) {
         return err_nomem(e);
+    }
+    if (options->location[0] == '\0' && !c->places_tables) {
+        free(all);
+        return err_set(e, ERR_CONFIG,
+                       "the table %s.%s needs a place, which this catalog does not choose: set "
+                       "warehouse",
+                       id.ns, id.name);
     }
     for (uint32_t i = 0; i < default_count; i++) {
         if (!is_given(options, defaults[i].key)) {

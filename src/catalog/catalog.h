@@ -57,6 +57,8 @@ struct catalog_ops {
     enum err_code (*list)(struct catalog *c, const char *ns,
                           enum err_code (*each)(void *ctx, struct table_ident id, struct err *e),
                           void *ctx, struct err *e);
+    /* Takes the name away; files stay. */
+    enum err_code (*drop)(struct catalog *c, struct table_ident id, struct err *e);
     void (*free)(struct catalog *c);
 };
 
@@ -66,7 +68,8 @@ struct catalog {
     struct store *store; /* where metadata files are; not owned */
     struct clock clock;
     struct rand rand;
-    struct log *log; /* may be NULL */
+    struct log *log;    /* may be NULL */
+    bool places_tables; /* the catalog says where a table goes that is created without a location */
 };
 
 struct catalog_sqlite_options {
@@ -95,14 +98,15 @@ void catalog_free(struct catalog *c); /* NULL is fine */
 MUST_USE enum err_code catalog_load(struct catalog *c, struct table_ident id,
                                     struct catalog_table *out, struct err *e);
 
-/* The tables of a namespace by ascending name; id is valid during the call. */
+/* The tables of a namespace by ascending name; id is valid during the call. Errors: ERR_NOT_FOUND
+ * no such namespace, where the catalog keeps any beside its tables. */
 MUST_USE enum err_code catalog_list(struct catalog *c, const char *ns,
                                     enum err_code (*each)(void *ctx, struct table_ident id,
                                                           struct err *e),
                                     void *ctx, struct err *e);
 
 struct catalog_create_options {
-    const char *location; /* table location, no trailing slash */
+    const char *location; /* table location, no trailing slash; "": as the catalog says */
     const struct iceberg_schema *schema;
     struct iceberg_partition partition;
     const struct iceberg_property *properties; /* beyond calve's own defaults */
@@ -113,10 +117,14 @@ struct catalog_create_options {
  * Creates a format-version 2 table without snapshots, with
  * write.metadata.delete-after-commit.enabled and write.metadata.previous-versions-max set unless
  * the given properties say otherwise. Errors: ERR_EXISTS; ERR_UNKNOWN when there was no definite
- * answer and the catalog could not be read afterwards.
+ * answer and the catalog could not be read afterwards; ERR_CONFIG no location, and this catalog
+ * does not choose one.
  */
 MUST_USE enum err_code catalog_create(struct catalog *c, struct table_ident id,
                                       const struct catalog_create_options *options, struct err *e);
+
+/* Takes the table's name out of the catalog and leaves its files. Errors: ERR_NOT_FOUND. */
+MUST_USE enum err_code catalog_drop(struct catalog *c, struct table_ident id, struct err *e);
 
 enum commit_verdict {
     COMMIT_PROCEED,      /* the state is what the caller expects */

@@ -296,6 +296,32 @@ static enum err_code sqlite_list(struct catalog *base, const char *ns,
     return rc;
 }
 
+static enum err_code delete_row(struct sqlite_catalog *c, struct table_ident id, struct err *e)
+{
+    static const char with_type[] = "DELETE FROM iceberg_tables WHERE catalog_name = ?1 AND "
+                                    "table_namespace = ?2 AND table_name = ?3" ONLY_TABLES;
+    static const char without_type[] = "DELETE FROM iceberg_tables WHERE catalog_name = ?1 AND "
+                                       "table_namespace = ?2 AND table_name = ?3";
+
+    ERR_TRY(sqlite_begin(c, e));
+    int result = sqlite_run(c, &(struct sqlite_query){.sql = c->has_type ? with_type : without_type,
+                                                      .args = {c->name, id.ns, id.name}});
+
+    if (result == SQLITE_OK && sqlite3_changes(c->db) == 0) {
+        sqlite_rollback(c);
+        return not_found(c, id, e);
+    }
+    return end_change(c, result, "dropping a table", e);
+}
+
+static enum err_code sqlite_drop(struct catalog *base, struct table_ident id, struct err *e)
+{
+    struct sqlite_catalog *c = (struct sqlite_catalog *)base;
+
+    ERR_TRY(sqlite_connect(c, false, e));
+    return delete_row(c, id, e);
+}
+
 static void sqlite_free(struct catalog *base)
 {
     struct sqlite_catalog *c = (struct sqlite_catalog *)base;
@@ -311,6 +337,7 @@ static const struct catalog_ops sqlite_ops = {
     .create = sqlite_create,
     .swap = sqlite_swap,
     .list = sqlite_list,
+    .drop = sqlite_drop,
     .free = sqlite_free,
 };
 

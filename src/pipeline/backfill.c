@@ -238,6 +238,21 @@ static enum err_code begin(struct copy *c, struct err *e)
                          : snapshot_begin_locked(c->conn, t->schema, t->name, &c->mark, e);
 }
 
+/* Files need a place, and perhaps keys to it, that the catalog gives with the table only. */
+static enum err_code make_table(struct copy *c, struct err *e)
+{
+    struct run *run = c->options->run;
+
+    if (!run->catalog->places_tables) {
+        return ERR_OK;
+    }
+    (void)pthread_mutex_lock(&run->catalog_mutex);
+    enum err_code rc = table_state_create(run, c->table, e);
+
+    (void)pthread_mutex_unlock(&run->catalog_mutex);
+    return rc;
+}
+
 static enum err_code prepare(struct copy *c, struct err *e)
 {
     const struct run *run = c->options->run;
@@ -256,6 +271,7 @@ static enum err_code prepare(struct copy *c, struct err *e)
         /* Whether it was altered before the mark or after it cannot be told. */
         return err_set_retryable(e, ERR_SOURCE, "it was altered as the copy began: %s", why);
     }
+    ERR_TRY(make_table(c, e));
     rand_init(&seed);
     c->sink = json_sink_new(c->def);
     c->zstd = zstd_encoder_new(o->zstd_level);
@@ -345,14 +361,15 @@ static enum err_code commit_locked(struct copy *c, struct checkpoint *next, stru
 {
     struct run *run = c->options->run;
     struct followed_table *t = c->table;
+
+    ERR_TRY(table_state_create(run, t, e));
     const struct watermark_update update = {
         .schema = t->schema,
         .table = t->name,
         .backfill_complete = true,
-        .restart = !t->commit.exists,
+        .restart = t->commit.made,
     };
 
-    ERR_TRY(table_state_create(run, t, e));
     ERR_TRY(commit_table(run, t, &c->files, next, e));
     t->commit.backfill_complete = true;
     const struct log_place at = checkpoint_place(&t->commit.expected);

@@ -86,6 +86,7 @@ struct followed_table {
     struct {
         struct checkpoint expected; /* what we last read or wrote; ordinal 0: none yet */
         bool exists;                /* in the catalog */
+        bool made;                  /* by this run: an old watermark says nothing */
         bool vanished;              /* from the source, while the run was starting */
         bool backfill_complete;
         bool stale_mark; /* the watermark is of a table that was dropped */

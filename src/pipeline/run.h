@@ -55,7 +55,8 @@ struct run_options {
     uint32_t table_count;
     const char *const *excluded;
     uint32_t excluded_count;
-    const char *warehouse; /* location of the warehouse folder, no trailing slash */
+    const char *warehouse; /* location of the warehouse folder, no trailing slash; "": the catalog
+                              says where tables go */
     bool compat_layout; /* <warehouse>/<connection>/<schema>/<table>, as the service it replaces */
     enum run_snapshot snapshot;
     bool backfill_only;

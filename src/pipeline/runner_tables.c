@@ -33,11 +33,14 @@ static void put_folder_name(struct buf *out, const char *name)
     }
 }
 
-/* malloc'd; NULL when there is no memory. */
+/* malloc'd; NULL when there is no memory. "" where the catalog is to choose. */
 static char *location_of(const struct run_options *o, const char *schema, const char *name)
 {
     struct buf out = {0};
 
+    if (o->warehouse[0] == '\0') {
+        return str_dup("");
+    }
     buf_append_str(&out, o->warehouse);
     buf_u8(&out, '/');
     if (o->compat_layout) {
@@ -288,6 +291,10 @@ static void sweep(struct runner *r, const struct followed_table *t)
     uint32_t removed = 0;
     char *prefix = str_format("%s/", t->location);
 
+    if (t->location[0] == '\0') {
+        free(prefix);
+        return; /* nobody has written there */
+    }
     if (prefix == NULL || store_sweep(r->run.store, prefix, &removed, &why) != ERR_OK) {
         log_warn(r->run.log, "sweep.failed", LOG_STR("table", t->full_name),
                  LOG_STR("error", why.msg));
@@ -377,7 +384,8 @@ enum err_code runner_load_states(struct runner *r, struct err *e)
 {
     const struct run_options *o = &r->options;
     char *location =
-        o->compat_layout
+        o->warehouse[0] == '\0' ? str_dup("")
+        : o->compat_layout
             ? str_format("%s/%s/%s", o->warehouse, o->connection, WATERMARKS_TABLE)
             : str_format("%s/%s/%s", o->warehouse, WATERMARKS_NAMESPACE, WATERMARKS_TABLE);
 
@@ -534,13 +542,14 @@ static enum err_code commit_start(struct runner *r, struct followed_table *t,
     struct run *run = &r->run;
     struct data_file_list none = {0};
     struct checkpoint next = {0};
+
+    ERR_TRY(table_state_create(run, t, e));
     const struct watermark_update update = {
         .schema = t->schema,
         .table = t->name,
-        .restart = !t->commit.exists,
+        .restart = t->commit.made,
     };
 
-    ERR_TRY(table_state_create(run, t, e));
     ERR_TRY(checkpoint_next(run, t, at, clock_wall_us(&run->clock), false, &next, e));
     next.started = true;
     enum err_code rc = commit_table(run, t, &none, &next, e);

@@ -176,6 +176,23 @@ enum err_code table_state_load(struct run *run, const struct watermarks *waterma
     return refuse_foreign(run, table, e);
 }
 
+/* Where the catalog has put it. */
+static enum err_code take_location(struct run *run, struct followed_table *table, struct err *e)
+{
+    struct catalog_table created = {0};
+
+    ERR_TRY(catalog_load(run->catalog, table->ident, &created, e));
+    char *location = str_dup(iceberg_metadata_location(created.metadata));
+
+    catalog_table_deinit(&created);
+    if (location == NULL) {
+        return err_nomem(e);
+    }
+    free(table->location);
+    table->location = location;
+    return ERR_OK;
+}
+
 enum err_code table_state_create(struct run *run, struct followed_table *table, struct err *e)
 {
     const struct catalog_create_options options = {
@@ -196,7 +213,8 @@ enum err_code table_state_create(struct run *run, struct followed_table *table, 
                        table->full_name);
     }
     table->commit.exists = rc == ERR_OK;
-    return rc;
+    table->commit.made = rc == ERR_OK;
+    return rc == ERR_OK && table->location[0] == '\0' ? take_location(run, table, e) : rc;
 }
 
 enum err_code table_state_watermark_lags(const struct watermarks *watermarks,

@@ -192,6 +192,30 @@ TEST(test_sqlite__lists_tables_and_no_views)
     lake_deinit(&l);
 }
 
+TEST(test_sqlite__drops_the_name_and_leaves_the_files)
+{
+    struct lake l;
+
+    lake_init(&l);
+    lake_fill(&l);
+    assert_ok(catalog_drop(l.catalog, lake_orders, &l.e), &l.e);
+    assert_true(fake_store_has(l.store, l.table.metadata_location));
+    assert_ask(&l, "SELECT COUNT(*) FROM iceberg_tables", " 0");
+    assert_err(catalog_drop(l.catalog, lake_orders, &l.e), ERR_NOT_FOUND, &l.e);
+    lake_deinit(&l);
+}
+
+TEST(test_sqlite__needs_a_place_for_a_table)
+{
+    struct lake l;
+
+    lake_init(&l);
+    lake_open(&l);
+    assert_err(lake_create(l.catalog, lake_orders, "", &l.e), ERR_CONFIG, &l.e);
+    assert_non_null(strstr(l.e.msg, "set warehouse"));
+    lake_deinit(&l);
+}
+
 TEST(test_sqlite__swaps_once_from_one_base)
 {
     struct lake l;
@@ -880,6 +904,8 @@ TEST(test_sqlite__survives_every_failed_allocation)
 TEST_MAIN(test_case(test_sqlite__makes_the_file_its_folders_and_the_tables),
           test_case(test_sqlite__creates_loads_and_lists),
           test_case(test_sqlite__lists_tables_and_no_views),
+          test_case(test_sqlite__drops_the_name_and_leaves_the_files),
+          test_case(test_sqlite__needs_a_place_for_a_table),
           test_case(test_sqlite__swaps_once_from_one_base),
           test_case(test_sqlite__counts_on_from_any_name),
           test_case(test_sqlite__writes_metadata_where_the_table_says),
