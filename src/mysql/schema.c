@@ -63,7 +63,7 @@ static uint32_t hash_of(const struct schema *s, uint32_t thread, const char *dat
     return hash;
 }
 
-static bool same_name(const struct schema *s, const char *a, const char *b)
+bool schema_same_name(const struct schema *s, const char *a, const char *b)
 {
     return s->options.icase ? str_ieq(a, b) : strcmp(a, b) == 0;
 }
@@ -74,9 +74,9 @@ struct schema_entry *schema_entry_find(const struct schema *s, uint32_t thread,
     uint32_t hash = hash_of(s, thread, database, table);
     struct schema_entry *entry = s->buckets[hash & (s->bucket_count - 1)];
 
-    while (entry != NULL &&
-           (entry->hash != hash || entry->thread != thread ||
-            !same_name(s, entry->database, database) || !same_name(s, entry->table, table))) {
+    while (entry != NULL && (entry->hash != hash || entry->thread != thread ||
+                             !schema_same_name(s, entry->database, database) ||
+                             !schema_same_name(s, entry->table, table))) {
         entry = entry->next;
     }
     return entry;

@@ -94,4 +94,7 @@ void schema_make_room(struct schema *s, const struct schema_entry *spare);
 
 bool schema_keeps(const struct schema *s, const char *database);
 
+/* As the server compares names of databases and tables. */
+bool schema_same_name(const struct schema *s, const char *a, const char *b);
+
 #endif

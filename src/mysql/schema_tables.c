@@ -332,8 +332,8 @@ static enum err_code alter_name(struct applying *a)
             rename = &st->actions.at[i];
         }
     }
-    if (rename == NULL || (strcmp(rename->other.database, st->table.database) == 0 &&
-                           strcmp(rename->other.table, st->table.table) == 0)) {
+    if (rename == NULL || (schema_same_name(a->s, rename->other.database, st->table.database) &&
+                           schema_same_name(a->s, rename->other.table, st->table.table))) {
         return ERR_OK;
     }
     return rename_one(a, st->table, rename->other, false);

@@ -132,63 +132,37 @@ enum err_code follow_commit(struct follow *f, const struct binlog_event *ev, str
 
 /* ---- taking back ---- */
 
-static enum err_code ask_engine(struct follow *f, struct followed_table *t, struct err *e)
+/*
+ * With binlog_format=ROW servers write rows of other engines in front, in a group of their own. So
+ * an engine that a CREATE did not name is one with transactions, where it has rows here.
+ */
+static bool has_transactions(const struct followed_table *t)
 {
-    struct mysql_conn *conn = NULL;
-    enum err_code rc = mysql_conn_open(&f->run->options->mysql, &conn, e);
-
-    if (rc == ERR_OK) {
-        rc = source_catalog_is_transactional(conn, t->schema, t->name, &t->source.transactional, e);
-    }
-    mysql_conn_close(conn);
-    if (rc == ERR_NOT_FOUND) {
-        return err_set(e, ERR_SOURCE,
-                       "%s is gone from the source, and a ROLLBACK concerns its rows: whether its "
-                       "engine took them back cannot be told. Leave it out of the tables",
-                       t->full_name);
-    }
-    return rc;
-}
-
-/* Sets `transactional`. */
-static enum err_code find_engine(struct follow *f, struct followed_table *t, struct err *e)
-{
-    static const char *const with[] = {"InnoDB", "ROCKSDB", "TokuDB", "ndbcluster"};
     static const char *const without[] = {"MyISAM",  "MEMORY",     "CSV",
                                           "ARCHIVE", "MRG_MyISAM", "Aria"};
     const struct table_def *def = t->source.def;
     const char *engine = def == NULL || def->engine == NULL ? "" : def->engine;
-    bool known = false;
 
-    if (def != NULL && t->source.engine_of == def) {
-        return ERR_OK;
+    for (size_t i = 0; i < sizeof without / sizeof without[0]; i++) {
+        if (str_ieq(engine, without[i])) {
+            return false;
+        }
     }
-    for (size_t i = 0; i < sizeof with / sizeof with[0] && !known; i++) {
-        known = str_ieq(engine, with[i]);
-    }
-    t->source.transactional = known;
-    for (size_t i = 0; i < sizeof without / sizeof without[0] && !known; i++) {
-        known = str_ieq(engine, without[i]);
-    }
-    if (!known) {
-        ERR_TRY(ask_engine(f, t, e));
-    }
-    t->source.engine_of = def;
-    return ERR_OK;
+    return true;
 }
 
-/* *any: some of the held rows can be taken back. */
-static enum err_code find_engines(struct follow *f, bool *any, struct err *e)
+/* Sets `transactional`; whether some of the held rows can be taken back. */
+static bool find_engines(struct follow *f)
 {
     uint32_t count;
     struct followed_table *const *tables = held_rows_tables(f->txn.held, &count);
+    bool any = false;
 
-    *any = false;
     for (uint32_t i = 0; i < count; i++) {
-        ERR_TRY(find_engine(f, tables[i], e));
-        *any = *any || tables[i]->source.transactional;
+        tables[i]->source.transactional = has_transactions(tables[i]);
+        any = any || tables[i]->source.transactional;
     }
-    return ERR_OK;
+    return any;
 }
 
 /* The rows are on their way to the lake: reads again from the last cut, and holds them this time.
@@ -210,8 +184,6 @@ static enum err_code read_again(struct follow *f, const struct binlog_event *ev,
 
 enum err_code follow_rollback(struct follow *f, const struct binlog_event *ev, struct err *e)
 {
-    bool any;
-
     if (follow_passes_until(f, &ev->end)) {
         return follow_transaction_end(f, &ev->end, e);
     }
@@ -219,7 +191,7 @@ enum err_code follow_rollback(struct follow *f, const struct binlog_event *ev, s
         return read_again(f, ev, "ROLLBACK", e);
     }
     if (f->txn.held != NULL) {
-        ERR_TRY(find_engines(f, &any, e));
+        (void)find_engines(f);
         ERR_TRY(held_rows_rollback_to(f->txn.held, NULL, e));
     }
     return follow_commit(f, ev, e);
@@ -240,7 +212,6 @@ enum err_code follow_rollback_to(struct follow *f, const struct binlog_event *ev
                                  const struct binlog_query *q, struct err *e)
 {
     char name[SAVEPOINT_NAME_BYTES] = "";
-    bool any;
 
     if (f->txn.routed) {
         return read_again(f, ev, "ROLLBACK TO", e);
@@ -248,7 +219,7 @@ enum err_code follow_rollback_to(struct follow *f, const struct binlog_event *ev
     if (f->txn.held == NULL) {
         return ERR_OK;
     }
-    ERR_TRY(find_engines(f, &any, e));
+    bool any = find_engines(f);
     bool named = savepoint_name(q->sql, (q->sql_mode & SQL_MODE_ANSI_QUOTES) != 0, name);
     enum err_code rc = named ? held_rows_rollback_to(f->txn.held, name, e) : ERR_NOT_FOUND;
 

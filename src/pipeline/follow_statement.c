@@ -262,6 +262,31 @@ static const char *policy_obstacle(const struct statement *s, const struct follo
     return t != NULL && stops(s->f, t) ? "ddl.policy is to stop" : NULL;
 }
 
+/* Whether the change drops it, alone or with its database. */
+static bool drops(const struct statement *s, const struct schema_change *c,
+                  struct followed_table *t)
+{
+    bool meant = c->table[0] == '\0' ? (s->f->options.icase ? str_ieq(t->schema, c->database)
+                                                            : strcmp(t->schema, c->database) == 0)
+                                     : t == table_of(s->f, c->database, c->table);
+
+    return meant && !follow_is_in_table(s->f, t, s->ev) && t->source.def != NULL;
+}
+
+static const char *drop_obstacle(const struct statement *s, const struct schema_change *c,
+                                 struct followed_table **table)
+{
+    for (uint32_t i = 0; i < s->f->options.table_count; i++) {
+        struct followed_table *t = s->f->options.tables[i];
+
+        if (drops(s, c, t) && stops(s->f, t)) {
+            *table = t;
+            return policy_obstacle(s, t);
+        }
+    }
+    return NULL;
+}
+
 /* What cannot be followed, told before anything of the statement is. NULL: all can. */
 static const char *obstacle(const struct statement *s, const struct schema_change *c,
                             struct followed_table **table)
@@ -285,6 +310,7 @@ static const char *obstacle(const struct statement *s, const struct schema_chang
         }
         return policy_obstacle(s, t);
     case SCHEMA_DROPPED:
+        return drop_obstacle(s, c, table);
     case SCHEMA_TRUNCATED:
     case SCHEMA_ROWS_REMOVED:
         return policy_obstacle(s, t);
@@ -406,12 +432,8 @@ static enum err_code on_dropped(const struct statement *s, const struct schema_c
 {
     for (uint32_t i = 0; i < s->f->options.table_count; i++) {
         struct followed_table *t = s->f->options.tables[i];
-        bool meant = c->table[0] == '\0'
-                         ? (s->f->options.icase ? str_ieq(t->schema, c->database)
-                                                : strcmp(t->schema, c->database) == 0)
-                         : t == table_of(s->f, c->database, c->table);
 
-        if (meant && !follow_is_in_table(s->f, t, s->ev) && t->source.def != NULL) {
+        if (drops(s, c, t)) {
             ERR_TRY(gone(s, t, "drop", e));
         }
     }

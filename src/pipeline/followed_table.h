@@ -68,8 +68,7 @@ struct followed_table {
         bool touched;       /* by the statement that is being looked at */
         bool misfit;        /* the latest table map does not fit `def`: no plan */
         bool none_prepared; /* it began in this run, when no XA transaction was prepared */
-        const struct table_def *engine_of; /* the definition that `transactional` was found for */
-        bool transactional;                /* its engine takes rows back */
+        bool transactional; /* its engine takes rows back */
     } source;
 
     /* Decoding thread of the lane. */

@@ -59,6 +59,7 @@ struct held_rows {
     uint32_t table_capacity;
     struct savepoint *savepoints; /* in the order in which they were set */
     uint32_t savepoint_count;
+    bool unsure; /* two names that some servers take for one */
     uint32_t savepoint_capacity;
     struct range *undone; /* sorted, apart from each other */
     uint32_t undone_count;
@@ -414,6 +415,14 @@ enum err_code held_rows_settle(struct held_rows *r, struct err *e)
 
 /* ---- savepoints ---- */
 
+static bool is_ascii(const char *name)
+{
+    while ((unsigned char)*name - 1u < 0x7f) {
+        name++;
+    }
+    return *name == '\0';
+}
+
 static uint32_t find_savepoint(const struct held_rows *r, const char *name)
 {
     for (uint32_t i = 0; i < r->savepoint_count; i++) {
@@ -424,10 +433,23 @@ static uint32_t find_savepoint(const struct held_rows *r, const char *name)
     return r->savepoint_count;
 }
 
+/* Beyond ASCII servers differ in which names are one: e with and without an accent, say. */
+static bool may_be_another(const struct held_rows *r, const char *name)
+{
+    for (uint32_t i = 0; i < r->savepoint_count; i++) {
+        if (!str_ieq(r->savepoints[i].name, name) &&
+            (!is_ascii(name) || !is_ascii(r->savepoints[i].name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum err_code held_rows_savepoint(struct held_rows *r, const char *name, struct err *e)
 {
     uint32_t at = find_savepoint(r, name);
 
+    r->unsure = r->unsure || may_be_another(r, name);
     if (at < r->savepoint_count) {
         struct savepoint moved = r->savepoints[at];
 
@@ -493,7 +515,7 @@ enum err_code held_rows_rollback_to(struct held_rows *r, const char *name, struc
     }
     uint32_t at = find_savepoint(r, name);
 
-    if (at == r->savepoint_count) {
+    if (at == r->savepoint_count || r->unsure || may_be_another(r, name)) {
         return err_set(e, ERR_NOT_FOUND, "no savepoint '%.80s' is known", name);
     }
     forget_savepoints(r, at + 1);

@@ -57,7 +57,7 @@ MUST_USE enum err_code held_rows_savepoint(struct held_rows *r, const char *name
 
 /*
  * Undoes the rows behind a savepoint, which stays, and forgets the savepoints set after it. A NULL
- * name undoes all. Errors: ERR_NOT_FOUND no such savepoint.
+ * name undoes all. Errors: ERR_NOT_FOUND no such savepoint, or several that may be meant.
  */
 MUST_USE enum err_code held_rows_rollback_to(struct held_rows *r, const char *name, struct err *e);
 

@@ -55,6 +55,7 @@ static enum err_code commit_gone(struct runner *r, struct followed_table *t,
     t->commit.def = NULL;
     t->commit.gone = true;
     t->commit.vanished = false;
+    t->source.none_prepared = true; /* what is prepared holds the tables that it has rows of */
     (void)pthread_mutex_lock(&r->run.catalog_mutex);
     enum err_code rc = runner_commit_start(r, t, at, gtids, e);
 

@@ -408,6 +408,32 @@ static void say_ended_before(const struct source_claim *claim, const struct sour
                   (unsigned long long)s->end.offset);
 }
 
+/*
+ * A file of this server that it has purged went with all that the lake has of the file and of those
+ * before it. Where less is purged, the numbers began anew since, and the same GTIDs are of others.
+ */
+static enum err_code judge_numbers(const struct source_claim *claim, const struct source_state *s,
+                                   enum source_verdict *out, struct err *why)
+{
+    struct gtid_set *kept = gtid_set_subtract(claim->gtids, s->purged);
+    struct names names;
+    enum err_code rc = kept == NULL ? err_nomem(why) : ERR_OK;
+
+    if (kept != NULL && !gtid_set_is_empty(kept)) {
+        rc = print_names(kept, &names, why);
+        if (rc == ERR_OK) {
+            *out = SOURCE_WAS_RESET;
+            (void)err_set(why, ERR_SOURCE,
+                          "the source has purged the binlog that the lake goes on from (%s; its "
+                          "oldest is %s), and yet not %s, which the lake has: its binlogs were "
+                          "reset, and these are other transactions. " COPY_AGAIN,
+                          claim->position.file, s->oldest, names.text);
+        }
+    }
+    gtid_set_free(kept);
+    return rc;
+}
+
 static enum err_code judge_same(const struct source_claim *claim, const struct source_state *s,
                                 enum source_verdict *out, struct err *why)
 {
@@ -423,10 +449,18 @@ static enum err_code judge_same(const struct source_claim *claim, const struct s
     if (*out != SOURCE_FITS) {
         return ERR_OK;
     }
-    if (by_sets || (claim->gtids != NULL && s->purged != NULL && !source_has_file(claim, s))) {
+    bool file_purged = !source_has_file(claim, s);
+
+    if (claim->gtids != NULL && s->purged != NULL && file_purged) {
+        ERR_TRY(judge_numbers(claim, s, out, why));
+    }
+    if (*out != SOURCE_FITS) {
+        return ERR_OK;
+    }
+    if (by_sets || (claim->gtids != NULL && s->purged != NULL && file_purged)) {
         return judge_purged(claim, s, out, why);
     }
-    if (!source_has_file(claim, s)) {
+    if (file_purged) {
         *out = SOURCE_HAS_GAP;
         (void)err_set(why, ERR_SOURCE,
                       "the source has purged the binlog that the lake goes on from (%s; its oldest "

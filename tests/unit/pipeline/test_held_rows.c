@@ -284,6 +284,36 @@ TEST(test_held_rows__undoes_rows_behind_savepoints)
     }
 }
 
+TEST(test_held_rows__knows_no_savepoint_by_letters_that_servers_differ_in)
+{
+    static const struct {
+        const char *set[2];
+        const char *back;
+        bool known;
+    } cases[] = {
+        {{"a", "B"}, "A", true},          {{"\xc3\xa9", NULL}, "\xc3\xa9", true},
+        {{"e", "\xc3\xa9"}, "e", false},  {{"e", NULL}, "\xc3\x89", false},
+        {{"\xc3\xa9", NULL}, "E", false},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fixture f;
+        struct held_rows *r = NULL;
+        struct err e = {0};
+
+        open_store(&f, 0, 0);
+        assert_ok(held_rows_new(f.store, "b.1", &r, &e), &e);
+        for (unsigned k = 0; k < 2 && cases[i].set[k] != NULL; k++) {
+            assert_ok(held_rows_savepoint(r, cases[i].set[k], &e), &e);
+            assert_ok(add(r, k, small(k), &e), &e);
+        }
+        assert_int_equal(held_rows_rollback_to(r, cases[i].back, &e),
+                         cases[i].known ? ERR_OK : ERR_NOT_FOUND);
+        held_rows_free(r);
+        close_store(&f);
+    }
+}
+
 TEST(test_held_rows__ends_a_replay_that_its_taker_ends)
 {
     struct fixture f;
@@ -420,6 +450,7 @@ TEST_MAIN(test_case(test_held_rows__gives_back_what_was_put_in),
           test_case(test_held_rows__shares_one_file),
           test_case(test_held_rows__keeps_many_within_memory),
           test_case(test_held_rows__undoes_rows_behind_savepoints),
+          test_case(test_held_rows__knows_no_savepoint_by_letters_that_servers_differ_in),
           test_case(test_held_rows__ends_a_replay_that_its_taker_ends),
           test_case(test_held_rows__says_when_the_disk_is_full),
           test_case(test_held_rows__says_when_there_is_no_folder),
