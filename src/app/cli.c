@@ -63,6 +63,8 @@ static const struct option options[] = {
      "Of a binlog: the values of rows events too. Of a Parquet file: its rows.", NULL},
     {"--discard", offsetof(struct command_args, discard), FOR(INSPECT), false,
      "Of a binlog: decode every event, print only counts and speed.", NULL},
+    {"--max-lag", offsetof(struct command_args, max_lag), FOR(STATUS), false,
+     "End with status 3 when a table is further behind than this.", "TIME"},
     {"--server", offsetof(struct command_args, server), FOR(INSPECT), false,
      "Of DDL in a text file: the server that it was for, mysql or mariadb.", "NAME"},
     {"--server-version", offsetof(struct command_args, server_version), FOR(INSPECT), false,

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "app/commands.h"
+#include "app/config_value.h"
 #include "app/output.h"
 #include "app/status_int.h"
 
@@ -32,6 +33,35 @@ static enum err_code tell_table_problems(const struct status_report *r, struct e
         }
     }
     return rc;
+}
+
+/* A table that is being copied, or is gone, is not behind. */
+static enum err_code check_lag(const struct status_report *r, const char *max_lag, struct err *e)
+{
+    uint64_t max_ms = 0;
+    const struct status_table *worst = NULL;
+    unsigned behind = 0;
+
+    if (!config_parse_duration_ms(span_str(max_lag), &max_ms)) {
+        return err_set(e, ERR_CONFIG, "--max-lag: '%.50s' must be a time, such as 5m", max_lag);
+    }
+    for (uint32_t i = 0; i < r->names.count; i++) {
+        const struct status_table *t = &r->tables[i];
+        int64_t lag_s = status_lag_s(r, t);
+
+        if (t->state == STATUS_GONE || lag_s < 0 || (uint64_t)lag_s * 1000 <= max_ms) {
+            continue;
+        }
+        behind++;
+        worst = worst == NULL || lag_s > status_lag_s(r, worst) ? t : worst;
+    }
+    if (worst == NULL) {
+        return ERR_OK;
+    }
+    (void)fprintf(stderr, "%u of %u tables are more than %s behind, most of all %s.%s: by %lld s\n",
+                  behind, r->names.count, max_lag, worst->schema, worst->name,
+                  (long long)status_lag_s(r, worst));
+    return err_set(e, ERR_DIFFERENT, "tables are behind");
 }
 
 static enum err_code make_report(struct status_report *r, struct log *log, struct err *e)
@@ -72,6 +102,9 @@ enum err_code cmd_status(const struct config *c, const struct command_args *args
     }
     if (rc == ERR_OK) {
         rc = tell_table_problems(&r, e);
+    }
+    if (rc == ERR_OK && args->max_lag != NULL) {
+        rc = check_lag(&r, args->max_lag, e);
     }
     table_choice_deinit(&r.names);
     arena_deinit(&r.arena);

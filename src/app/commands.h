@@ -19,6 +19,7 @@ struct command_args {
     bool discard;               /* --discard */
     bool rows;                  /* --rows */
     bool markdown;              /* --markdown */
+    const char *max_lag;        /* --max-lag; NULL when not given */
     const char *server;         /* --server; NULL when not given */
     const char *server_version; /* --server-version; NULL when not given */
 };
@@ -34,6 +35,7 @@ MUST_USE enum err_code cmd_backfill(const struct config *c, const struct command
 /* Errors: ERR_DIFFERENT when something is wrong. */
 MUST_USE enum err_code cmd_check(const struct config *c, const struct command_args *args,
                                  struct log *log, struct err *e);
+/* Errors: ERR_DIFFERENT when a table is further behind than args->max_lag. */
 MUST_USE enum err_code cmd_status(const struct config *c, const struct command_args *args,
                                   struct log *log, struct err *e);
 MUST_USE enum err_code cmd_inspect(const struct config *c, const struct command_args *args,

@@ -427,6 +427,11 @@ def test_status_and_inspect(make_source, make_calve):
     assert str(calve.lake.watermarks()[source.schema, "t"]["log_position"]) in status.out
     text = calve.plain("status", *words)
     assert text.status == 0 and f"{source.schema}.t" in text.out, text
+    assert calve.plain("status", "--max-lag", "1h", *words).status == 0
+    time.sleep(1.1)  # lag counts whole seconds
+    behind = calve.plain("status", "--max-lag", "0", *words)
+    assert behind.status == 3 and "2 of 2 tables are more than 0 behind" in behind.log, behind
+    assert calve.plain("status", "--max-lag", "soon", *words).status == 2
 
     table = calve.lake.table(source.schema, "t")
     entry = calve.lake.entries(source.schema, "t")[0][2]
