@@ -5,7 +5,8 @@
 #   deps.sh fuzz       what build needs, and clang and its fuzzer
 #   deps.sh readers    what build needs, and python packages, the independent readers
 #   deps.sh demo       what readers needs, and MySQL 9, unpacked beside the system
-#   deps.sh check      what all of these need, both MariaDBs and the tools of the lints
+#   deps.sh check      what all of these need, both MariaDBs, the tools of the lints, and the stores,
+#                      catalogs and engines of the lake on AWS (Trino only with CALVE_TEST_TRINO=1)
 #   deps.sh python     prints the python that has the readers
 #
 # Nothing here installs, starts or stops a service. Downloads go to ${XDG_CACHE_HOME:-~/.cache}/calve;
@@ -24,6 +25,7 @@ build_packages=(
 reader_packages=(python3 python3-venv ca-certificates)
 server_packages=(debian-archive-keyring dpkg)
 fuzz_packages=(clang libclang-rt-14-dev llvm ccache)
+service_packages=(openjdk-17-jre-headless maven)
 lint_packages=(git clang-format clang-tidy cppcheck pmccabe)
 
 say() { echo "deps: $*" >&2; }
@@ -111,9 +113,13 @@ demo)
     ;;
 check)
     install_packages "${build_packages[@]}" "${reader_packages[@]}" "${server_packages[@]}" \
-        "${fuzz_packages[@]}" "${lint_packages[@]}"
+        "${fuzz_packages[@]}" "${lint_packages[@]}" "${service_packages[@]}"
     make_venv
     /usr/bin/python3 tools/servers.py fetch > /dev/null
+    "$venv/bin/python" tools/services.py fetch
+    if [ "${CALVE_TEST_TRINO:-}" = 1 ]; then
+        "$venv/bin/python" tools/services.py fetch trino
+    fi
     ;;
 python)
     echo "$venv/bin/python"

@@ -94,7 +94,7 @@ def debian_mirror():
     return found[0].rstrip("/")
 
 
-def _run(command, **kwargs):
+def run_command(command, **kwargs):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace", check=False, **kwargs)
     if done.returncode != 0:
@@ -120,8 +120,8 @@ def _download(flavor, work):
         if attempt > 0:
             time.sleep(5 * attempt)
         try:
-            _run([*apt, "update"])
-            _run([*apt, "-y", "--download-only", "install", *spec["packages"]])
+            run_command([*apt, "update"])
+            run_command([*apt, "-y", "--download-only", "install", *spec["packages"]])
             return
         except ServerError as e:
             last = e
@@ -144,7 +144,7 @@ def server_root(flavor):
         root.mkdir()
         for deb in sorted((work / "cache/archives").glob("*.deb")):
             if UNPACK.match(deb.name):
-                _run(["dpkg", "-x", str(deb), str(root)])
+                run_command(["dpkg", "-x", str(deb), str(root)])
         for waste in ("usr/share/doc", "usr/share/man", "usr/share/locale"):
             shutil.rmtree(root / waste, ignore_errors=True)
         root.chmod(0o755)
@@ -183,10 +183,10 @@ def _reachable_root(flavor):
     if not (final / ".complete").exists():
         temp = shadow / f".{uuid.uuid4().hex}"
         try:
-            _run(["cp", "-al", str(root), str(temp)])
+            run_command(["cp", "-al", str(root), str(temp)])
         except ServerError:  # another file system
             shutil.rmtree(temp, ignore_errors=True)
-            _run(["cp", "-a", str(root), str(temp)])
+            run_command(["cp", "-a", str(root), str(temp)])
         try:
             temp.rename(final)
         except OSError:
@@ -244,7 +244,7 @@ def _server_user():
     return entry.pw_uid, entry.pw_gid
 
 
-def _child_setup(user, parent, detached):
+def child_setup(user, parent, detached):
     """Runs in the child, before the program: gives up root, and ties its life to ours."""
 
     def setup():
@@ -264,10 +264,10 @@ def _child_setup(user, parent, detached):
 
 def _give(path, user):
     if user is not None:
-        _run(["chown", "-R", f"{user[0]}:{user[1]}", str(path)])
+        run_command(["chown", "-R", f"{user[0]}:{user[1]}", str(path)])
 
 
-def _temp_base():
+def temp_base():
     """A folder for data that the server's user can enter."""
     for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
         if os.path.isdir(base) and (os.geteuid() != 0 or _open_to_others(base)):
@@ -275,15 +275,15 @@ def _temp_base():
     raise ServerError("no temporary folder that other users may enter")
 
 
-def _sweep():
+def sweep():
     """Removes data that killed processes left."""
-    for path in glob.glob(os.path.join(_temp_base(), "calve-server-*")):
+    for path in glob.glob(os.path.join(temp_base(), "calve-server-*")):
         owner = re.match(r"calve-server-(\d+)-", os.path.basename(path))
         if owner and not os.path.exists(f"/proc/{owner.group(1)}"):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _process_start(pid):
+def process_start(pid):
     """When a process started, to tell it from a later one of the same number; None: it is gone."""
     try:
         text = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
@@ -294,7 +294,7 @@ def _process_start(pid):
 
 
 def _copy_tree(source, target):
-    _run(["cp", "-a", "--reflink=auto", "--sparse=always", f"{source}/.", str(target)])
+    run_command(["cp", "-a", "--reflink=auto", "--sparse=always", f"{source}/.", str(target)])
 
 
 def _initialise(programs, data, scratch, user):
@@ -319,7 +319,7 @@ def _initialise(programs, data, scratch, user):
                    "--skip-log-bin", "--innodb-log-file-size=8M", "--max-allowed-packet=8M",
                    "--net-buffer-length=16K", "--log-warnings=0"]
     done = subprocess.run(command, input=sql, text=True, capture_output=True, check=False,
-                          errors="replace", cwd=data, preexec_fn=_child_setup(user, os.getpid(), False))
+                          errors="replace", cwd=data, preexec_fn=child_setup(user, os.getpid(), False))
     if done.returncode != 0:
         raise ServerError(f"initialising {programs.flavor} failed:\n{done.stderr[-3000:]}")
     for name in ("auto.cnf", "server_uuid"):  # each copy is a server of its own
@@ -337,7 +337,7 @@ def template(programs):
         return final
     final.parent.mkdir(parents=True, exist_ok=True)
     user = _server_user()
-    with tempfile.TemporaryDirectory(prefix=f"calve-server-{os.getpid()}-", dir=_temp_base()) as work:
+    with tempfile.TemporaryDirectory(prefix=f"calve-server-{os.getpid()}-", dir=temp_base()) as work:
         os.chmod(work, 0o711)
         data, scratch = (pathlib.Path(work) / name for name in ("data", "tmp"))
         for path in (data, scratch):
@@ -392,9 +392,9 @@ class Server:
         self.process = None
         self.pid = None
         self._user = _server_user()
-        _sweep()
+        sweep()
         prefix = "calve-detached-" if detached else f"calve-server-{os.getpid()}-"
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=_temp_base()))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix=prefix, dir=temp_base()))
         self.folder.chmod(0o711)
         self.data = self.folder / "data"
         self.files = self.folder / "files"  # the only place for LOAD DATA and INTO OUTFILE
@@ -458,7 +458,7 @@ class Server:
         """Starts it, or starts it again, and waits until it answers."""
         for attempt in range(3):
             self.socket.unlink(missing_ok=True)
-            setup = _child_setup(self._user, os.getpid(), self.detached)
+            setup = child_setup(self._user, os.getpid(), self.detached)
             with open(self.folder / "stderr", "ab") as err:
                 self.process = subprocess.Popen(self.command(), cwd=self.data, stdin=subprocess.DEVNULL,
                                                 stdout=err, stderr=err, preexec_fn=setup)
@@ -555,7 +555,7 @@ class Server:
         return subprocess.Popen(command, **kwargs)
 
     def describe(self):
-        return {"flavor": self.flavor, "pid": self.pid, "start": _process_start(self.pid),
+        return {"flavor": self.flavor, "pid": self.pid, "start": process_start(self.pid),
                 "host": self.host, "port": self.port, "socket": str(self.socket), "user": "root",
                 "password": "", "url": self.url(), "folder": str(self.folder), "log": str(self.log)}
 
@@ -568,7 +568,7 @@ class Server:
 
 
 def _detached():
-    for path in sorted(glob.glob(os.path.join(_temp_base(), "calve-detached-*"))):
+    for path in sorted(glob.glob(os.path.join(temp_base(), "calve-detached-*"))):
         try:
             if os.stat(path).st_uid == os.geteuid():
                 yield json.loads(pathlib.Path(path, "state.json").read_text(encoding="utf-8"))
@@ -578,10 +578,10 @@ def _detached():
 
 def _stop_detached(state):
     pid = state["pid"]
-    if _process_start(pid) == state["start"]:
+    if process_start(pid) == state["start"]:
         os.kill(pid, signal.SIGTERM)
         end = time.monotonic() + 60
-        while _process_start(pid) == state["start"]:
+        while process_start(pid) == state["start"]:
             if time.monotonic() > end:
                 os.kill(pid, signal.SIGKILL)
             time.sleep(0.05)
@@ -630,7 +630,7 @@ def main():
                     _stop_detached(state)
         else:
             for state in _detached():
-                alive = "runs" if _process_start(state["pid"]) == state["start"] else "ended"
+                alive = "runs" if process_start(state["pid"]) == state["start"] else "ended"
                 print(f"{state['flavor']:14} {alive}  {state['url']}  {state['folder']}")
     except ServerError as e:
         sys.exit(f"servers.py: {e}")

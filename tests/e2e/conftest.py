@@ -10,8 +10,9 @@ for folder in (HERE, HERE.parents[1] / "tools"):
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
 
-pytest.register_assert_rewrite("lake", "program", "source")
+pytest.register_assert_rewrite("aws", "lake", "program", "remote_lake", "source")
 
+from aws import aws_servers, make_place  # noqa: E402,F401  pylint: disable=wrong-import-position,unused-import
 from oracle import Oracle  # noqa: E402  pylint: disable=wrong-import-position
 from program import Calve  # noqa: E402  pylint: disable=wrong-import-position
 from source import FLAVORS, Servers, unique_number  # noqa: E402  pylint: disable=wrong-import-position
@@ -47,7 +48,7 @@ def source(request, make_source):
 
 @pytest.fixture
 def make_calve(tmp_path):
-    """make_calve(source, tables): calve with a lake of its own in the test's folder."""
+    """make_calve(source, tables): calve with a lake of its own in the test's folder, or in a place on S3."""
     made = []
 
     def make(source, tables=None, name=None, **kwargs):

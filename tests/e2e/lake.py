@@ -4,6 +4,7 @@ import collections
 import datetime
 import functools
 import glob
+import io
 import json
 import pathlib
 import re
@@ -29,14 +30,19 @@ def local_path(location):
 
 
 def read_parquet(path):
-    """One file, straight from disk, its page checksums verified."""
-    return pq.ParquetFile(path, page_checksum_verification=True).read()
+    """One file, from disk or a store, its page checksums verified."""
+    return parquet_file(path, page_checksum_verification=True).read()
+
+
+def parquet_file(path, **kwargs):
+    """path: a pathlib.Path, or what a lake's path() gives instead."""
+    return pq.ParquetFile(path if isinstance(path, (str, pathlib.Path)) else io.BytesIO(path.read_bytes()), **kwargs)
 
 
 @functools.cache
-def _extension_paths():
+def _extension_paths(names):
     paths = []
-    for name in ("avro", "iceberg"):
+    for name in names:
         package = __import__(f"duckdb_extension_{name}")
         found = glob.glob(f"{list(package.__path__)[0]}/**/{name}.duckdb_extension", recursive=True)
         assert found, f"no {name} extension beside {package.__path__}"
@@ -44,20 +50,31 @@ def _extension_paths():
     return paths
 
 
-def duckdb_connect():
+def duckdb_connect(*more):
+    """more: extensions beside those for Iceberg."""
     connection = duckdb.connect(config={"autoinstall_known_extensions": "false",
                                         "allow_unsigned_extensions": "true"})
-    for path in _extension_paths():
+    for path in _extension_paths(("avro", "iceberg", *more)):
         connection.execute(f"LOAD '{path}'")
     return connection
 
 
 class Lake:
-    """A warehouse folder with its catalog.db."""
+    """A warehouse folder with its catalog.db. remote_lake.RemoteLake is one on S3, behind Glue or REST."""
 
     def __init__(self, warehouse, catalog_name="default"):
         self.warehouse = pathlib.Path(warehouse)
         self.catalog_name = catalog_name
+
+    # -- where files are --
+
+    def path(self, location):
+        """A location as something with exists(), stat(), read_bytes() and read_text()."""
+        return local_path(location)
+
+    def below(self, location):
+        """The paths of all files below a location."""
+        return {p for p in local_path(location).rglob("*") if p.is_file()}
 
     # -- catalog --
 
@@ -89,7 +106,7 @@ class Lake:
 
     def metadata(self, schema, table):
         """The current metadata as plain JSON."""
-        return json.loads(local_path(self.table(schema, table).metadata_location).read_text("utf-8"))
+        return json.loads(self.path(self.table(schema, table).metadata_location).read_text("utf-8"))
 
     # -- rows --
 
@@ -113,7 +130,7 @@ class Lake:
         """
         found = []
         for sequence, place, entry in self.entries(schema, table):
-            rows = read_parquet(local_path(entry.data_file.file_path))
+            rows = read_parquet(self.path(entry.data_file.file_path))
             columns = [rows.column(n).to_pylist() for n in
                        ("event_type", "timestamp", "log_file", "log_position", "payload")]
             found += [Change(*values, sequence, place, index)
@@ -153,9 +170,15 @@ class Lake:
 
     # -- other readers --
 
+    def duckdb_connect(self):
+        return duckdb_connect()
+
+    def duckdb_location(self, location):
+        return local_path(location)
+
     def duckdb(self, schema, table, select="*", where="true"):
-        location = local_path(self.table(schema, table).metadata_location)
-        with duckdb_connect() as connection:
+        location = self.duckdb_location(self.table(schema, table).metadata_location)
+        with self.duckdb_connect() as connection:
             return connection.execute(
                 f"SELECT {select} FROM iceberg_scan('{location}') WHERE {where}").fetchall()
 
@@ -164,21 +187,20 @@ class Lake:
     def named_files(self, schema, table):
         """Every file that the current metadata leads to (and the old metadata files it names)."""
         t = self.table(schema, table)
-        named = {local_path(t.metadata_location)}
-        named |= {local_path(m.metadata_file) for m in t.metadata.metadata_log}
+        named = {self.path(t.metadata_location)}
+        named |= {self.path(m.metadata_file) for m in t.metadata.metadata_log}
         for snapshot in t.metadata.snapshots:
-            named.add(local_path(snapshot.manifest_list))
+            named.add(self.path(snapshot.manifest_list))
             for manifest in snapshot.manifests(t.io):
-                named.add(local_path(manifest.manifest_path))
+                named.add(self.path(manifest.manifest_path))
                 for entry in manifest.fetch_manifest_entry(t.io, discard_deleted=False):
                     if entry.status != ManifestEntryStatus.DELETED:
-                        named.add(local_path(entry.data_file.file_path))
+                        named.add(self.path(entry.data_file.file_path))
         return named
 
     def files(self, schema, table):
         """Every file below the table's location."""
-        location = local_path(self.table(schema, table).location())
-        return {p for p in location.rglob("*") if p.is_file()}
+        return self.below(self.table(schema, table).location())
 
     def check_files(self, schema, table):
         """All named files exist; returns those that nothing names."""
@@ -300,7 +322,7 @@ def _check_bounds(where, field, bounds, column):
 
 def _check_footer(where, path, rows):
     """The statistics in the Parquet file itself."""
-    meta = pq.ParquetFile(path).metadata
+    meta = parquet_file(path).metadata
     assert meta.num_rows == len(rows), where
     start = 0
     for g in range(meta.num_row_groups):
@@ -333,7 +355,7 @@ def check_statistics(lake, schema, table):
     entries = lake.entries(schema, table)
     for _, _, entry in entries:
         f = entry.data_file
-        path = local_path(f.file_path)
+        path = lake.path(f.file_path)
         rows = read_parquet(path)
         total += len(rows)
         assert f.record_count == len(rows), path

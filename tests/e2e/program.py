@@ -140,17 +140,20 @@ class Calve:
     """The program with one source and one warehouse.
 
     server: where to read, None when the settings say so. tables: what --table gets. options: settings
-    that every command gets, as {"commit-interval": "100ms"}; None removes one.
+    that every command gets, as {"commit-interval": "100ms"}; None removes one. place: an aws.Place, when
+    the lake is not in the folder.
     """
 
-    def __init__(self, server, folder, tables=None, options=None, env=None, user="root", password=""):
+    def __init__(self, server, folder, tables=None, options=None, env=None, user="root", password="", place=None):
         self.server = server
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        self.warehouse = self.folder / "lake"
-        self.lake = Lake(self.warehouse)
-        self.env = dict(env or {})
+        self.warehouse = self.folder / "lake" if place is None else place.warehouse
+        self.lake = Lake(self.warehouse) if place is None else place.lake
+        self.env = (place.env if place is not None else {}) | (env or {})
         self.options = {"warehouse": self.warehouse, "log-format": "json", "log-level": "debug"}
+        if place is not None:
+            self.options |= place.options
         if server is not None:
             self.options["source"] = server.url(user, password)
         if tables is not None:
