@@ -19,6 +19,7 @@ import fcntl
 import glob
 import hashlib
 import http.client
+import json
 import os
 import pathlib
 import re
@@ -399,41 +400,34 @@ class RestCatalog(Service):
 
 
 class Trino(Service):
-    """Trino with Iceberg catalogs. catalogs: {name: {property: value}}; query() runs one statement."""
+    """Trino without catalogs: `CREATE CATALOG x USING iceberg WITH (...)`. query() runs one statement."""
 
     name = "Trino"
     ready_path = "/v1/info"
     ready_seconds = 240
 
-    def __init__(self, catalogs, memory="1500m"):
+    def __init__(self, memory="1500m"):
         super().__init__()
         self.root, self.java, self.client = trino_home()
         self.memory = memory
-        etc = self.folder / "etc"
-        (etc / "catalog").mkdir(parents=True)
-        for name, properties in catalogs.items():
-            lines = "".join(f"{k}={v}\n" for k, v in properties.items())
-            (etc / f"catalog/{name}.properties").write_text(f"connector.name=iceberg\n{lines}", encoding="utf-8")
 
     def command(self):
-        etc = self.folder / "etc"
-        (etc / "config.properties").write_text(
+        config = self.folder / "config.properties"
+        config.write_text(
             f"coordinator=true\nnode-scheduler.include-coordinator=true\nhttp-server.http.port={self.port}\n"
-            f"node.internal-address={self.host}\nhttp-server.log.enabled=false\n"
-            f"discovery.uri=http://{self.host}:{self.port}\ncatalog.config-dir={etc}/catalog\n"
+            f"node.internal-address={self.host}\nnode.bind-ip={self.host}\nhttp-server.log.enabled=false\n"
+            f"discovery.uri=http://{self.host}:{self.port}\ncatalog.management=dynamic\ncatalog.store=memory\n"
             f"plugin.dir={self.root}/plugin\n", encoding="utf-8")
         return [self.java, f"-Xmx{self.memory}", "-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED",
                 "--sun-misc-unsafe-memory-access=allow", "-Djdk.attach.allowAttachSelf=true", "-Dfile.encoding=UTF-8",
                 "-Dnode.environment=test", "-Dnode.id=test", f"-Dnode.data-dir={self.folder}/data",
-                f"-Dconfig={etc}/config.properties", "-cp", f"{self.root}/lib/*", "io.trino.server.TrinoServer"]
+                f"-Dconfig={config}", "-cp", f"{self.root}/lib/*", "io.trino.server.TrinoServer"]
 
     def is_ready(self, status, body):
         return status == 200 and b'"starting":false' in body
 
     def query(self, statement):
         """Rows as Trino's protocol has them: lists of JSON values."""
-        import json  # pylint: disable=import-outside-toplevel
-
         connection = http.client.HTTPConnection(self.host, self.port, timeout=120)
         connection.request("POST", "/v1/statement", statement.encode(), {"X-Trino-User": "test"})
         rows = []
@@ -459,7 +453,7 @@ def _run_one(name):
     if name == "rest":
         return RestCatalog(f"file://{tempfile.mkdtemp()}", "http://127.0.0.1:1", "x", "x",
                            **{"io-impl": "org.apache.iceberg.hadoop.HadoopFileIO"})
-    return Trino({})
+    return Trino()
 
 
 def main():

@@ -26,7 +26,7 @@ from program import PATIENCE_S
 from remote_lake import RemoteLake
 from rest_guard import TokenServer
 from s3_server import S3Server
-from services import Moto, RestCatalog, ServerError, Trino, Versitygw
+from services import Moto, RestCatalog, Versitygw
 
 REGION = "eu-central-1"  # not the one that a client falls back to
 ACCESS = "AKIDCALVETEST"
@@ -199,9 +199,6 @@ class AwsServers:
             empty_catalog(RestClient("default", uri=server.url))
             self._free[f"rest on {s3.url}"].append(server)
 
-    def trino(self, name, catalogs):
-        return self._get(f"trino {name}", lambda: Trino(catalogs))
-
     def close(self):
         problems = []
         for server in reversed(self._made.values()):
@@ -250,18 +247,5 @@ def make_place(aws_servers, tmp_path):
         catalog.stop()
 
 
-def need(service):
-    """Gets a service's programs; where they cannot be had the test is reported as not run, with the reason."""
-    try:
-        return service()
-    except ServerError as e:
-        pytest.skip(f"NOT RUN: {e}")
-
-
-def need_trino():
-    if os.environ.get("CALVE_TEST_TRINO") != "1":
-        pytest.skip("NOT RUN: Trino is asked for by CALVE_TEST_TRINO=1")
-
-
 __all__ = ["ACCESS", "ACCOUNT", "REGION", "SECRET", "AwsServers", "Certificate", "FaultProxy", "ForwardProxy", "Place",
-           "S3Settings", "TokenServer", "aws_servers", "glue_properties", "make_place", "need", "need_trino"]
+           "S3Settings", "TokenServer", "aws_servers", "glue_properties", "make_place"]

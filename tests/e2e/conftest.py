@@ -13,6 +13,7 @@ for folder in (HERE, HERE.parents[1] / "tools"):
 pytest.register_assert_rewrite("aws", "lake", "program", "remote_lake", "source")
 
 from aws import aws_servers, make_place  # noqa: E402,F401  pylint: disable=wrong-import-position,unused-import
+from engines import engine, spark, trino  # noqa: E402,F401  pylint: disable=wrong-import-position,unused-import
 from oracle import Oracle  # noqa: E402  pylint: disable=wrong-import-position
 from program import Calve  # noqa: E402  pylint: disable=wrong-import-position
 from source import FLAVORS, Servers, unique_number  # noqa: E402  pylint: disable=wrong-import-position

@@ -98,6 +98,8 @@ class FaultProxy(HttpService):
             refused = self.guard(request)
             if refused is not None:
                 return refused
+        if self.rewrite is not None:  # what is rewritten must be readable
+            request.headers = [(n, v) for n, v in request.headers if n.lower() != "accept-encoding"]
         host, port = self.upstream if isinstance(self.upstream, tuple) else (self.upstream.host, self.upstream.port)
         try:
             response = forward(host, port, request)
