@@ -13,6 +13,7 @@ Kinds of places: "glue" (a Glue of our own that checks VersionId), "moto" (Glue 
 
 import itertools
 import os
+import time
 
 import boto3
 import pytest
@@ -124,6 +125,24 @@ class Place:
             own["glue.endpoint"] = self.catalog_proxy.url
         return own
 
+    def virtual_options(self):
+        """Options for buckets in the host's name: curl knows by itself that *.localhost is here."""
+        return {"s3-endpoint": self.s3_proxy.url.replace("127.0.0.1", "s3.localhost"), "s3-addressing": "virtual"}
+
+    def temporary_keys(self, seconds=None):
+        """Gives calve temporary keys from here on. Returns them: setting `expires` ends them early.
+
+        Only for an S3 and a Glue of our own, which know about tokens.
+        """
+        number = next(_numbers)
+        expires = None if seconds is None else time.time() + seconds
+        key = self.s3.keys.add(f"TEMPORARY{number}", f"secret {number}", f"token/{number}+=", expires)
+        if isinstance(self.catalog, GlueStandIn):
+            self.catalog.keys.put(key)
+        self.options["client-access-key-id"] = key.access
+        self.env |= {"CALVE_CLIENT_SECRET_ACCESS_KEY": key.secret, "CALVE_CLIENT_SESSION_TOKEN": key.token}
+        return key
+
     def names(self, prefix=""):
         """Keys in the bucket."""
         pages = self.settings.client().get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
@@ -135,6 +154,8 @@ class Place:
             proxy.rules.clear()
 
     def close(self):
+        if isinstance(self.s3, S3Server):  # other tests share it
+            self.s3.forget_rules()
         for proxy in self.proxies:
             proxy.stop()
 

@@ -141,12 +141,15 @@ class S3Server(HttpService):
         self.buckets[name] = Bucket(name, region or self.region, anonymous)
         return self.buckets[name]
 
-    def deny(self, operation, key="*", code="AccessDenied"):
-        """A grant that is missing: this operation is refused below these keys."""
-        self._denied.append((operation, key, code))
+    def deny(self, operation, key="*", code="AccessDenied", bucket="*"):
+        """A grant that is missing: this operation is refused for these keys."""
+        self._denied.append((operation, bucket, key, code))
 
-    def allow_all(self):
+    def forget_rules(self):
+        """Grants, pages and deletes are as at first."""
         self._denied.clear()
+        self.delete_errors.clear()
+        self.page_max = 1000
 
     def names(self, bucket, prefix=""):
         with self._index:
@@ -255,8 +258,9 @@ class S3Server(HttpService):
         body, trailers = unwrap_chunks(request, verified)
         request.body = body
         self._check_digests(request, trailers)
-        for what, pattern, code in self._denied:
-            if fnmatch.fnmatchcase(operation, what) and fnmatch.fnmatchcase(key, pattern):
+        for what, where, pattern, code in self._denied:
+            if (fnmatch.fnmatchcase(operation, what) and fnmatch.fnmatchcase(bucket_name or "", where)
+                    and fnmatch.fnmatchcase(key, pattern)):
                 raise Refused(code, f"User is not authorized to perform: s3:{operation} on resource: "
                               f"\"arn:aws:s3:::{bucket_name}/{key}\"")
 

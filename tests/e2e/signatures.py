@@ -47,8 +47,12 @@ class Keys:
         self._keys = {k.access: k for k in keys}
 
     def add(self, access, secret, token=None, expires=None):
-        self._keys[access] = Key(access, secret, token, expires)
-        return self._keys[access]
+        return self.put(Key(access, secret, token, expires))
+
+    def put(self, key):
+        """One that another service knows too."""
+        self._keys[key.access] = key
+        return key
 
     def remove(self, access):
         del self._keys[access]

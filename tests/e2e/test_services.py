@@ -3,27 +3,33 @@
 import datetime
 import http.client
 import json
+import pathlib
+import shutil
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 import requests
-from botocore.exceptions import (ClientError, ConnectionClosedError, IncompleteReadError, ReadTimeoutError,
-                                 ResponseStreamingError)
+from botocore.exceptions import (ClientError, ConnectionClosedError, EndpointConnectionError, IncompleteReadError,
+                                 ReadTimeoutError, ResponseStreamingError)
+from pyiceberg.exceptions import ForbiddenError, UnauthorizedError
 
+import services
 from aws import ACCESS, REGION, SECRET, Certificate, FaultProxy, ForwardProxy, S3Settings, TokenServer, make_bucket
 from faults import ACTIONS, ERRORS, Rules
 from fault_proxy import lend_keys
 from glue_stand_in import GlueStandIn
 from http_service import HttpService, Request, Response
-from lake import check_statistics, Lake
+from lake import Lake, check_statistics
 from python_service import PythonService, event
-from pyiceberg.exceptions import ForbiddenError, UnauthorizedError
 from remote_lake import RemoteLake
 from rest_guard import Basic, Bearer, OfServer, Signed
 from s3_server import S3Server
+from servers import process_start, sweep
 from signatures import Keys, Refused, unwrap_chunks, verify
 
 ODD_KEY = "a b/ü+~%25/x=1&y;(*)'!@:,$/日本.parquet"
@@ -249,6 +255,20 @@ def test_our_s3_knows_buckets_of_other_regions_and_grants(s3):
     assert s3.names("lake") == ["data/x"]
     answer = signed(settings, "POST", "/lake?delete", b"<Delete><Object><Key>data/x</Key></Object></Delete>")
     assert answer.status_code == 400 and "Content-MD5" in answer.text
+
+
+def test_our_s3_takes_buckets_in_the_hosts_name(s3):
+    settings = S3Settings(f"http://lake.s3.localhost:{s3.port}")
+    known = socket.getaddrinfo
+
+    def here(host, port, *args, **kwargs):
+        return known("127.0.0.1" if str(host).endswith(".localhost") else host, port, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket, "getaddrinfo", here)
+        assert signed(settings, "PUT", "/a/b%20c", b"x").status_code == 200
+        assert "SignatureDoesNotMatch" in signed(S3Settings(settings.endpoint, secret="wrong"), "GET", "/a").text
+    assert s3.names("lake") == ["a/b c"]
 
 
 def test_our_s3_pages_and_survives_a_restart(s3):
@@ -658,6 +678,20 @@ def lake_of(place, **properties):
     return RemoteLake(place.warehouse, place.settings, {"type": "rest", "uri": place.catalog_proxy.url} | properties)
 
 
+def test_a_place_gives_temporary_keys_that_end(make_place):
+    place = make_place("glue")
+    key = place.temporary_keys(3600)
+    assert place.options["client-access-key-id"] == key.access
+    settings = S3Settings(place.s3_proxy.url, key.access, place.env["CALVE_CLIENT_SECRET_ACCESS_KEY"],
+                          place.env["CALVE_CLIENT_SESSION_TOKEN"])
+    buckets, databases = settings.client().list_objects_v2, settings.client(
+        "glue", place.catalog_proxy.url).get_databases
+    assert buckets(Bucket=place.bucket)["KeyCount"] == 0 and databases()["DatabaseList"] == []
+    key.expires = 0
+    assert (code(buckets, Bucket=place.bucket), code(databases)) == ("ExpiredToken", "ExpiredTokenException")
+    assert place.lake.tables() == []
+
+
 def test_rest_guards_take_the_right_ones_only(make_place):
     place = make_place("rest")
     guard = place.catalog_proxy.guard = Bearer("good")
@@ -753,3 +787,83 @@ def test_the_python_services_lake_reads_alike_from_every_place(make_place, kind,
 def test_the_python_services_lake_on_disk(tmp_path):
     lake, base = Lake(tmp_path), f"file://{tmp_path}"
     check_python_lake(lake, base, python_lake(lake, base))
+
+
+# ---- programs and processes --------------------------------------------------------------------
+
+
+def test_what_is_fetched_is_fetched_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    calls = []
+
+    def make(folder):
+        calls.append(folder)
+        (folder / "program").write_text("x", encoding="ascii")
+        if len(calls) == 1:
+            raise services.ServerError("the network failed")
+
+    with pytest.raises(services.ServerError, match="the network failed"):
+        services.kept("thing", make)
+    assert [p.name for p in (tmp_path / "calve/services").iterdir()] == [".thing.lock"]
+    found = []
+    threads = [threading.Thread(target=lambda: found.append(services.kept("thing", make))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(found)) == 1 and (found[0] / "program").exists() and len(calls) == 2
+    shutil.rmtree(found[0])
+    (tmp_path / "calve/services/.thing-killed").mkdir()
+    assert services.kept("thing", make) == found[0] and len(calls) == 3
+    assert sorted(p.name for p in (tmp_path / "calve/services").iterdir()) == [".thing.lock", "thing"]
+
+
+STARTER = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+import services
+service = services.Moto().start()
+print(service.process.pid, service.folder, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_service_ends_with_the_process_that_started_it():
+    tools = pathlib.Path(services.__file__).parent
+    with subprocess.Popen([sys.executable, "-c", STARTER, str(tools)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as starter:
+        pid, folder = starter.stdout.readline().split()
+        assert process_start(int(pid)) is not None and pathlib.Path(folder).exists()
+        starter.kill()
+    end = time.monotonic() + 30
+    while process_start(int(pid)) is not None:
+        assert time.monotonic() < end, f"{pid} is still there"
+        time.sleep(0.02)
+    sweep()
+    assert not pathlib.Path(folder).exists()
+
+
+def test_a_service_that_does_not_start_says_why(tmp_path):
+    class Broken(services.Service):
+        name = "the broken one"
+
+        def command(self):
+            return [sys.executable, "-c", "import sys; sys.exit('no good today')"]
+
+    service = Broken()
+    with pytest.raises(services.ServerError, match="(?s)the broken one did not start.*no good today"):
+        service.start()
+    service.remove()
+    assert not service.folder.exists() and not service.running()
+
+
+def test_services_keep_their_port_and_data_over_a_restart(aws_servers):
+    server = aws_servers.versitygw
+    settings = S3Settings(server.url)
+    make_bucket(settings, "kept-bucket")
+    settings.client().put_object(Bucket="kept-bucket", Key="x", Body=b"kept")
+    server.stop()
+    with pytest.raises(EndpointConnectionError):
+        settings.client().list_buckets()
+    server.start()
+    assert settings.client().get_object(Bucket="kept-bucket", Key="x")["Body"].read() == b"kept"
