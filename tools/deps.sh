@@ -15,7 +15,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/calve
-venv=$cache/venv
 
 build_packages=(
     build-essential cmake ninja-build pkg-config
@@ -78,19 +77,25 @@ install_packages() {
         install "${missing[@]}" > /dev/null
 }
 
+# One for each list of packages, so that two checkouts do not take turns in making one anew.
+venv_folder() {
+    echo "$cache/venv-$( (sha256sum < tests/e2e/requirements.txt; /usr/bin/python3 --version) |
+        sha256sum | cut -c 1-12)"
+}
+
 make_venv() {
-    local python=/usr/bin/python3 stamp
-    stamp="$(sha256sum < tests/e2e/requirements.txt) $("$python" --version)"
+    local venv
+    venv=$(venv_folder)
     mkdir -p "$cache"
     exec 9> "$cache/venv.lock"
     flock 9
-    if [ ! -x "$venv/bin/python" ] || [ "$(cat "$venv/.stamp" 2> /dev/null)" != "$stamp" ]; then
+    if [ ! -e "$venv/.complete" ]; then
         say "installing python packages into $venv"
         rm -rf "$venv"
-        "$python" -m venv "$venv"
+        /usr/bin/python3 -m venv "$venv"
         retry "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --retries 5 \
             -r tests/e2e/requirements.txt
-        echo "$stamp" > "$venv/.stamp"
+        touch "$venv/.complete"
     fi
     exec 9>&-
 }
@@ -116,13 +121,13 @@ check)
         "${fuzz_packages[@]}" "${lint_packages[@]}" "${service_packages[@]}"
     make_venv
     /usr/bin/python3 tools/servers.py fetch > /dev/null
-    "$venv/bin/python" tools/services.py fetch
+    "$(venv_folder)/bin/python" tools/services.py fetch
     if [ "${CALVE_TEST_TRINO:-}" = 1 ]; then
-        "$venv/bin/python" tools/services.py fetch trino
+        "$(venv_folder)/bin/python" tools/services.py fetch trino
     fi
     ;;
 python)
-    echo "$venv/bin/python"
+    echo "$(venv_folder)/bin/python"
     ;;
 *)
     sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "$0" >&2
