@@ -9,7 +9,7 @@
 
 #include "base/buf.h"
 
-/* Spans point into the text. Absent parts are empty. */
+/* Spans point into the text. Absent parts are empty; a fragment is left out. */
 struct uri {
     struct span scheme;    /* as written */
     struct span authority; /* user, host and port */
@@ -19,7 +19,10 @@ struct uri {
     struct span query;     /* still encoded; without '?' */
 };
 
-/* Errors: ERR_CONFIG no scheme, no host, a port that is none, a blank or control character. */
+/*
+ * Errors: ERR_CONFIG no scheme, no host, a port that is none (nothing behind the ':' too), a blank
+ *         or control character. The message leaves out user, password and query.
+ */
 MUST_USE enum err_code uri_parse(const char *text, struct uri *out, struct err *e);
 
 /* 443, 80, or 0 for any other scheme. */
