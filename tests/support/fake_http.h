@@ -11,7 +11,9 @@
  *   ... fake_http_url(server) is "http://127.0.0.1:41234"
  *   fake_http_free(server);
  *
- * Connections are kept alive; each has a thread. The function is called by one thread at a time.
+ * Connections are kept alive; each has a thread. The function is called by one thread at a time, on
+ * the server's thread: it must not assert, as an assert jumps, but note what it saw for the test.
+ * Allocations of these threads are not tortured.
  *
  * Thread: any.
  */
@@ -26,10 +28,10 @@ struct fake_http_request {
     unsigned index;      /* 0: the first one since the start, over all connections */
     unsigned connection; /* 0: the first one */
     const char *method;
-    const char *target; /* "/path?query" as it came */
-    const char *path;   /* without the query */
-    const char *query;  /* without '?'; "" for none */
-    struct span body;
+    const char *target;  /* "/path?query" as it came */
+    const char *path;    /* without the query */
+    const char *query;   /* without '?'; "" for none */
+    struct span body;    /* of a chunked one too */
     const void *headers; /* fake_http_header() reads them */
 };
 
@@ -43,14 +45,17 @@ enum fake_http_fault {
     FAKE_HTTP_STALL,       /* says nothing until the client leaves */
     FAKE_HTTP_TRUNCATE,    /* half of the body, then closes */
     FAKE_HTTP_CLOSE_AFTER, /* answers, then closes the connection */
+    FAKE_HTTP_RAW,         /* the body as it is, without a status line, then closes */
 };
 
 struct fake_http_reply {
     int status;         /* 0 counts as 200 */
-    struct buf headers; /* "Name: value\r\n" each; Content-Length comes by itself */
+    struct buf headers; /* "Name: value\r\n" each; Content-Length comes by itself unless there is
+                           one or a Transfer-Encoding here. HEAD gets the length, not the body */
     struct buf body;
     enum fake_http_fault fault;
     int64_t delay_us; /* before the answer */
+    int64_t pause_us; /* in the middle of the body */
 };
 
 typedef void fake_http_fn(void *ctx, const struct fake_http_request *request,

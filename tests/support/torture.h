@@ -15,6 +15,10 @@
 /* The nth allocation from now fails (1 = the next); 0 ends it. */
 void torture_fail_at(unsigned long nth);
 
+/* Allocations of the calling thread are neither counted nor failed from now on: a server's that
+ * only serves the test. */
+void torture_spare_thread(void);
+
 /* Whether the chosen allocation was reached. */
 bool torture_hit(void);
 
