@@ -1,7 +1,8 @@
 find_library(CMOCKA cmocka REQUIRED)
+pkg_check_modules(TEST_LIBS REQUIRED IMPORTED_TARGET libssl)
 
 add_library(calve_test_support OBJECT tests/support/torture.c tests/support/fake_store.c
-    tests/support/fake_clock.c tests/support/fake_http.c)
+    tests/support/fake_clock.c tests/support/fake_http.c tests/support/fake_tls.c)
 target_link_libraries(calve_test_support PRIVATE calve_flags)
 target_include_directories(calve_test_support PRIVATE ${CMAKE_SOURCE_DIR}/tests/support)
 
@@ -24,7 +25,7 @@ foreach(test IN LISTS tests)
     target_compile_definitions(${name} PRIVATE
         TEST_CORPUS_DIR="${CMAKE_SOURCE_DIR}/tests/corpus")
     target_link_options(${name} PRIVATE ${wraps})
-    target_link_libraries(${name} PRIVATE ${CMOCKA})
+    target_link_libraries(${name} PRIVATE ${CMOCKA} PkgConfig::TEST_LIBS)
     calve_link_layers(${name} ${layer})
     add_test(NAME unit.${layer}.${module} COMMAND ${name})
     set_tests_properties(unit.${layer}.${module} PROPERTIES TIMEOUT 300 LABELS unit)

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -486,10 +487,13 @@ static void reap(struct fake_http *s, bool all)
 static void take_in(struct fake_http *s, int fd)
 {
     struct connection *c = calloc(1, sizeof *c);
+    const int yes = 1;
 
     if (c == NULL) {
         die("fake_http");
     }
+    /* Else a body waits for the acknowledgement of its head, which a client puts off. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     *c = (struct connection){.server = s, .fd = fd, .open = true};
     buf_init(&c->in, BODY_BYTES_MAX + HEAD_BYTES_MAX + READ_BYTES);
     (void)pthread_mutex_lock(&s->mutex);
