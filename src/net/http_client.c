@@ -251,13 +251,18 @@ static void *drive(void *arg)
 
 /* ---- life ---- */
 
+static bool is_set(const char *text)
+{
+    return text != NULL && text[0] != '\0';
+}
+
+/* "" becomes NULL. */
 static bool copy_text(const char **at)
 {
-    if (*at != NULL) {
-        *at = str_dup(*at);
-        return *at != NULL;
-    }
-    return true;
+    const char *text = *at;
+
+    *at = is_set(text) ? str_dup(text) : NULL;
+    return *at != NULL || !is_set(text);
 }
 
 static void free_text(const char *text)
@@ -288,6 +293,15 @@ static int64_t or_default(int64_t value, int64_t otherwise)
     return value == 0 ? otherwise : value;
 }
 
+/* The file that libcurl would take, or NULL. Named, so that it is the only place to look: libcurl
+ * then reads it once and not for each connection. */
+static const char *system_bundle(void)
+{
+    const char *path = curl_version_info(CURLVERSION_NOW)->cainfo;
+
+    return path != NULL && access(path, R_OK) == 0 ? path : NULL;
+}
+
 static bool copy_options(struct http_client *c, const struct http_client_options *given)
 {
     struct http_client_options *o = &c->options;
@@ -296,10 +310,11 @@ static bool copy_options(struct http_client *c, const struct http_client_options
     bool ok = true;
 
     *o = *given;
+    o->ca_bundle = is_set(o->ca_bundle) ? o->ca_bundle : system_bundle();
     o->connect_timeout_us = or_default(o->connect_timeout_us, CONNECT_TIMEOUT_US);
     o->stall_timeout_us = or_default(o->stall_timeout_us, STALL_TIMEOUT_US);
     o->connections_max = o->connections_max == 0 ? CONNECTIONS_MAX : o->connections_max;
-    o->user_agent = o->user_agent == NULL ? "calve" : o->user_agent;
+    o->user_agent = is_set(o->user_agent) ? o->user_agent : "calve";
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         /* What was not copied must not be freed. */
         ok = ok && copy_text(texts[i]);
@@ -335,7 +350,7 @@ static int start_thread(struct http_client *c)
 
 static enum err_code check_file(const char *path, const char *setting, struct err *e)
 {
-    if (path != NULL && access(path, R_OK) != 0) {
+    if (is_set(path) && access(path, R_OK) != 0) {
         return err_set(e, ERR_CONFIG, "%s: %s cannot be read", setting, path);
     }
     return ERR_OK;
@@ -347,7 +362,7 @@ static enum err_code check_proxy(const char *proxy, struct err *e)
                                           "socks4a", "socks5", "socks5h"};
     struct uri u;
 
-    if (proxy == NULL || proxy[0] == '\0') { /* "" is: none, whatever the environment says */
+    if (!is_set(proxy)) {
         return ERR_OK;
     }
     char *text = str_format("%s%s", strstr(proxy, "://") == NULL ? "http://" : "", proxy);
@@ -432,12 +447,18 @@ void http_client_free(struct http_client *c)
 
 /* ---- requests ---- */
 
-static enum err_code check_header(const struct http_header *h, struct err *e)
+/* RFC 9110, 5.6.2 */
+static bool is_token(const char *text)
 {
     static const char token[] = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-    if (h->name[0] == '\0' || h->name[strspn(h->name, token)] != '\0') {
+    return text[0] != '\0' && text[strspn(text, token)] == '\0';
+}
+
+static enum err_code check_header(const struct http_header *h, struct err *e)
+{
+    if (!is_token(h->name)) {
         return err_set(e, ERR_CONFIG, "\"%s\" cannot be the name of an HTTP header", h->name);
     }
     for (const char *p = h->value; *p != '\0'; p++) {
@@ -453,6 +474,9 @@ static enum err_code check_request(struct http_exchange *x)
 {
     const struct http_request *q = x->request;
 
+    if (!is_token(q->method)) {
+        return err_set(x->e, ERR_CONFIG, "\"%s\" cannot be an HTTP method", q->method);
+    }
     ERR_TRY(uri_parse(q->url, &x->uri, x->e));
     if (uri_default_port(x->uri.scheme) == 0) {
         return err_set(x->e, ERR_CONFIG, "a URL has to start with http:// or https://, not %.*s://",

@@ -1,9 +1,13 @@
 /*
- * http_client.h - HTTP/1.1 and HTTP/2 requests over kept connections.
+ * http_client.h - HTTP/1.1 requests over kept connections.
  *
  * One thread of the client's own drives libcurl's multi handle, so all callers share its
  * connections. A request is sent once: nothing is tried again here and no redirect is followed.
- * URL, header values and body go out byte by byte as given.
+ * The one exception is a GET or HEAD without a body on a kept connection that turns out to be
+ * closed; libcurl sends that again by itself. URL, header values and body go out byte by byte as
+ * given.
+ *
+ * Instance metadata and its kin (169.254.*, fd00:ec2::*) are asked without a proxy.
  *
  * Thread: any; several callers at a time.
  */
@@ -21,22 +25,27 @@ struct http_header {
     const char *value;
 };
 
+/* Texts: "" is as good as NULL. */
 struct http_client_options {
     int64_t connect_timeout_us; /* 0: 5 s; name, connection and TLS together */
-    int64_t stall_timeout_us;   /* 0: 20 s without a byte in either direction */
-    uint32_t connections_max;   /* to one host; 0: 16 */
-    const char *proxy;       /* URL; NULL: http_proxy, https_proxy and no_proxy as curl has them */
-    const char *ca_bundle;   /* PEM file beside which no other certificate counts; NULL: system */
-    const char *client_cert; /* PEM files; NULL: none */
+    /* 0: 20 s. A request ends when from its start on no byte went or came for so long; a server
+     * that thinks before it answers has no longer than that. */
+    int64_t stall_timeout_us;
+    uint32_t connections_max; /* to one host, others wait; 0: 16 */
+    const char *proxy;        /* URL; NULL: http_proxy, https_proxy and all_proxy. no_proxy counts
+                                 in both cases, as curl has it */
+    const char *ca_bundle;    /* PEM file beside which no other certificate counts; NULL: system */
+    const char *client_cert;  /* PEM files; NULL: none */
     const char *client_key;
     const char *user_agent; /* NULL: "calve" */
     bool insecure_tls;      /* takes any certificate */
-    /* True: requests in flight end with ERR_CANCELLED, within a second. May be NULL. */
+    /* True: requests in flight end with ERR_CANCELLED, within half a second, and no other starts.
+     * Asked on any thread. May be NULL. */
     bool (*cancelled)(void *ctx);
     void *cancelled_ctx;
 };
 
-/* Copies what it needs. */
+/* Copies what it needs. Errors: ERR_CONFIG a file that cannot be read, a proxy that is none. */
 MUST_USE enum err_code http_client_new(const struct http_client_options *options,
                                        struct http_client **out, struct err *e);
 /* No request may be in flight. NULL is fine. */
@@ -65,9 +74,10 @@ struct http_response {
  * Waits for the whole response; any status is ERR_OK. *out is initialised here, also on failure;
  * free it with http_response_deinit().
  *
- * Errors: ERR_TIMEOUT, ERR_IO (retryable where another try may help: not for a certificate or a
- *         URL that is wrong); ERR_LIMIT a body beyond response_bytes_max; ERR_CANCELLED. Messages
- *         name host and port, what was going on and what may be the cause.
+ * Errors: ERR_TIMEOUT, ERR_IO (retryable where another try may help: not for a certificate that is
+ *         wrong); ERR_CONFIG a URL, method or header that is none; ERR_LIMIT a body beyond
+ *         response_bytes_max, or a head beyond 256 KiB; ERR_CANCELLED; ERR_NOMEM. Messages name
+ *         host and port, what was going on and what may be the cause, and never a path or query.
  */
 MUST_USE enum err_code http_send(struct http_client *c, const struct http_request *request,
                                  struct http_response *out, struct err *e);

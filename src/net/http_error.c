@@ -6,9 +6,7 @@
 
 #include "base/str.h"
 
-#define PEER_BYTES 300u
-#define WHY_BYTES  600u
-
+#define PEER_BYTES   300u
 #define MICROS_PER_S 1000000.0
 
 /* ---- who ---- */
@@ -35,14 +33,15 @@ static const char *environment(const char *name, const char **from)
     return value;
 }
 
-const char *http_proxy_of(const struct http_exchange *x, const struct http_client_options *options,
-                          const char **from)
+/* What the settings or the environment say; NULL for none. no_proxy is not looked at. */
+static const char *configured_proxy(const struct http_exchange *x,
+                                    const struct http_client_options *options, const char **from)
 {
     const char *proxy;
 
     *from = "http.proxy";
     if (options->proxy != NULL) {
-        return options->proxy[0] == '\0' ? NULL : options->proxy;
+        return options->proxy;
     }
     if (span_ieq_str(x->uri.scheme, "https")) {
         proxy = environment("https_proxy", from);
@@ -66,15 +65,21 @@ static struct span proxy_host(const char *proxy)
     return span_of(host, strcspn(host, "/?#"));
 }
 
+/* The proxy's status to CONNECT; 0 when it gave none or let us through. */
+static long refused_by_proxy(const struct http_exchange *x)
+{
+    long status = 0;
+
+    (void)curl_easy_getinfo(x->easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    return status / 100 == 2 ? 0 : status;
+}
+
 /* What libcurl wrote is about the proxy and not about the host. */
 static bool is_about_proxy(const struct http_exchange *x, CURLcode code, struct span proxy)
 {
     static const char tried[] = "Failed to connect to ";
-    long answered = 0;
 
-    (void)curl_easy_getinfo(x->easy, CURLINFO_HTTP_CONNECTCODE, &answered);
-    if (code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_PROXY ||
-        (answered != 0 && answered / 100 != 2)) {
+    if (code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_PROXY || refused_by_proxy(x) != 0) {
         return true;
     }
     if (!str_starts_with(x->curl_says, tried)) {
@@ -91,23 +96,24 @@ static bool is_about_proxy(const struct http_exchange *x, CURLcode code, struct 
     return len <= proxy.len && span_eq(span_of(host, len), name.len > 0 ? name : proxy);
 }
 
-/* ": the proxy p:3128 (http.proxy)", or "; …" behind a reason that need not be its fault. */
-static void name_proxy(char *out, size_t out_bytes, const struct http_exchange *x,
-                       const struct http_client_options *options, CURLcode code, bool *to_blame)
+/* A proxy that has to do with a failure, or may. */
+struct involved {
+    struct span host; /* empty: none */
+    const char *from; /* the setting or variable */
+    bool to_blame;
+};
+
+static struct involved proxy_of(const struct http_exchange *x,
+                                const struct http_client_options *options, CURLcode code)
 {
-    const char *from;
-    const char *proxy = http_proxy_of(x, options, &from);
+    struct involved p = {0};
+    const char *proxy = configured_proxy(x, options, &p.from);
 
-    out[0] = '\0';
-    *to_blame = false;
     if (proxy != NULL) {
-        struct span host = proxy_host(proxy);
-
-        *to_blame = x->easy != NULL && is_about_proxy(x, code, host);
-        (void)snprintf(out, out_bytes, "%s%.*s (%s)",
-                       *to_blame ? "by the proxy " : "; a proxy is set: ", (int)host.len,
-                       (const char *)host.data, from);
+        p.host = proxy_host(proxy);
+        p.to_blame = x->easy != NULL && is_about_proxy(x, code, p.host);
     }
+    return p;
 }
 
 /* ---- what ---- */
@@ -143,21 +149,10 @@ static const struct reason {
     {CURLE_WEIRD_SERVER_REPLY, ERR_IO, true, "the answer is no HTTP"},
     {CURLE_URL_MALFORMAT, ERR_CONFIG, false, "the URL is not one"},
     {CURLE_OUT_OF_MEMORY, ERR_NOMEM, false, "out of memory"},
+    {CURLE_ABORTED_BY_CALLBACK, ERR_IO, true, "the request was not sent again"},
+    /* It takes the end of a connection for the end of a head. */
+    {CURLE_OK, ERR_IO, true, "the answer was cut off in its head"},
 };
-
-static struct reason reason_of(const struct http_exchange *x, CURLcode code)
-{
-    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
-        if (reasons[i].code == code) {
-            return reasons[i];
-        }
-    }
-    /* HTTP/0.9, that is bytes without a status line. */
-    if (code == CURLE_UNSUPPORTED_PROTOCOL && x->sends > 0) {
-        return (struct reason){code, ERR_IO, false, "the answer is no HTTP: is it the right port?"};
-    }
-    return (struct reason){code, ERR_IO, x->sends > 0, "the request failed"};
-}
 
 static const char *certificate_problem(const struct http_exchange *x)
 {
@@ -186,23 +181,40 @@ static const char *certificate_problem(const struct http_exchange *x)
     }
 }
 
+static struct reason reason_of(const struct http_exchange *x, CURLcode code)
+{
+    for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
+        if (reasons[i].code == code) {
+            struct reason r = reasons[i];
+
+            r.text = code == CURLE_PEER_FAILED_VERIFICATION ? certificate_problem(x) : r.text;
+            return r;
+        }
+    }
+    /* HTTP/0.9, that is bytes without a status line. */
+    if (code == CURLE_UNSUPPORTED_PROTOCOL && x->sends > 0) {
+        return (struct reason){code, ERR_IO, false, "the answer is no HTTP: is it the right port?"};
+    }
+    return (struct reason){code, ERR_IO, x->sends > 0, "the request failed"};
+}
+
 /* What was going on. */
 static const char *phase(const struct http_exchange *x)
 {
-    curl_off_t name = 0;
-    curl_off_t connect = 0;
+    curl_off_t resolved_us = 0;
+    long connected = 0;
     curl_off_t sent = 0;
 
     if (x->easy == NULL) {
         return "waiting for other requests to the host";
     }
-    (void)curl_easy_getinfo(x->easy, CURLINFO_NAMELOOKUP_TIME_T, &name);
-    (void)curl_easy_getinfo(x->easy, CURLINFO_CONNECT_TIME_T, &connect);
+    (void)curl_easy_getinfo(x->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved_us);
+    (void)curl_easy_getinfo(x->easy, CURLINFO_NUM_CONNECTS, &connected);
     (void)curl_easy_getinfo(x->easy, CURLINFO_SIZE_UPLOAD_T, &sent);
     if (x->sends == 0) {
-        return name == 0      ? "resolving the host's name"
-               : connect == 0 ? "connecting"
-                              : "in the handshake of TLS or of the proxy";
+        return resolved_us == 0 ? "resolving the host's name"
+               : connected == 0 ? "connecting"
+                                : "in the handshake of TLS or of the proxy";
     }
     if (x->request->has_body && (uint64_t)sent < x->request->body.len) {
         return "sending the request";
@@ -210,20 +222,36 @@ static const char *phase(const struct http_exchange *x)
     return x->out->headers.len == 0 ? "waiting for the answer" : "receiving the answer";
 }
 
-/* Sets x->e. The detail is libcurl's, and left out where it may show a password. */
-static enum err_code set(struct http_exchange *x, enum err_code rc, bool retryable, const char *why,
-                         const char *detail)
+/* Puts in front whose fault the failure in x->e is, or behind it who else may be involved. */
+static enum err_code blame(struct http_exchange *x, enum err_code rc, bool retryable,
+                           struct involved p)
 {
     char peer[PEER_BYTES];
-    bool shown = detail != NULL && detail[0] != '\0' && strchr(detail, '@') == NULL;
+    int len = (int)p.host.len;
+    const char *host = (const char *)p.host.data;
 
-    name_peer(peer, x);
-    (void)err_set(x->e, rc, "%s: %s%s%s%s", peer, why, shown ? " (" : "", shown ? detail : "",
-                  shown ? ")" : "");
-    if (x->e != NULL) {
-        x->e->retryable = retryable;
+    if (x->e == NULL) {
+        return rc;
     }
+    if (p.host.len > 0 && p.to_blame) {
+        (void)err_wrap(x->e, "by the proxy %.*s (%s)", len, host, p.from);
+    } else if (p.host.len > 0) {
+        (void)err_set(x->e, rc, "%s; a proxy is set: %.*s (%s)", x->e->msg, len, host, p.from);
+    }
+    name_peer(peer, x);
+    (void)err_wrap(x->e, "%s", peer);
+    x->e->retryable = retryable;
     return rc;
+}
+
+/* libcurl's words in brackets, unless they may show a password. */
+static void explain(struct http_exchange *x, enum err_code rc, const char *why)
+{
+    if (x->curl_says[0] != '\0' && strchr(x->curl_says, '@') == NULL) {
+        (void)err_set(x->e, rc, "%s (%s)", why, x->curl_says);
+    } else {
+        (void)err_set(x->e, rc, "%s", why);
+    }
 }
 
 /* ---- ends ---- */
@@ -231,45 +259,52 @@ static enum err_code set(struct http_exchange *x, enum err_code rc, bool retryab
 static enum err_code end_unsent(struct http_exchange *x, const struct http_client_options *options,
                                 struct reason r)
 {
-    char why[WHY_BYTES + 2 * PEER_BYTES];
-    char proxy[PEER_BYTES];
-    bool blame;
     long os_errno = 0;
-    long answered = 0;
+    long status = refused_by_proxy(x);
 
-    name_proxy(proxy, sizeof proxy, x, options, r.code, &blame);
     (void)curl_easy_getinfo(x->easy, CURLINFO_OS_ERRNO, &os_errno);
-    (void)curl_easy_getinfo(x->easy, CURLINFO_HTTP_CONNECTCODE, &answered);
-    if (answered / 100 == 4) { /* asking the proxy again gives the same */
-        r.retryable = false;
+    if (status != 0) {
+        (void)err_set(x->e, r.rc, "it answered %ld to CONNECT%s", status,
+                      status == 407 ? ": its URL has to bring user and password" : "");
+        r.retryable = status >= 500 || status == 408 || status == 429;
+    } else if (r.code == CURLE_OPERATION_TIMEDOUT) {
+        (void)err_set(x->e, r.rc, "no connection in %.3g s, while %s (http.connect-timeout)",
+                      (double)options->connect_timeout_us / MICROS_PER_S, phase(x));
+    } else if (r.code == CURLE_COULDNT_CONNECT && os_errno != 0) {
+        (void)err_set_os(x->e, r.rc, (int)os_errno, "%s", r.text);
+    } else {
+        explain(x, r.rc, r.text);
     }
-    (void)snprintf(why, sizeof why, "%s%s%s%s", blame ? proxy : "", blame ? ": " : "", r.text,
-                   blame ? "" : proxy);
-    enum err_code rc = set(x, r.rc, r.retryable, why, x->curl_says);
-
-    if (x->e != NULL) {
-        x->e->os_errno = (int)os_errno;
-    }
-    return rc;
+    return blame(x, r.rc, r.retryable, proxy_of(x, options, r.code));
 }
 
 static enum err_code too_large(struct http_exchange *x)
 {
-    struct buf *full = x->out->body.failed != ERR_OK ? &x->out->body : &x->out->headers;
-    char peer[PEER_BYTES];
+    struct buf *body = &x->out->body;
+    enum err_code rc = body->failed != ERR_OK
+                           ? buf_check(body, x->e, "the answer")
+                           : buf_check(&x->out->headers, x->e, "the head of the answer");
 
-    name_peer(peer, x);
-    enum err_code rc =
-        buf_check(full, x->e, full == &x->out->body ? "the answer" : "the head of the answer");
+    return blame(x, rc, false, (struct involved){0});
+}
 
-    (void)err_wrap(x->e, "%s", peer);
-    return rc;
+static enum err_code end_sent(struct http_exchange *x, const struct http_client_options *options,
+                              struct reason r)
+{
+    if (x->resend_refused) {
+        (void)err_set(x->e, r.rc,
+                      "the kept connection broke off before an answer came; the request may have "
+                      "been done all the same, so it was not sent again");
+    } else {
+        explain(x, r.rc, r.text);
+    }
+    return blame(x, r.rc, r.retryable, proxy_of(x, options, r.code));
 }
 
 enum err_code http_exchange_end(struct http_exchange *x, const struct http_client_options *options,
                                 CURLcode code)
 {
-    if (code == CURLE_OK) {
+    if (code == CURLE_OK && x->head_done) {
         long status = 0;
 
         (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -279,47 +314,22 @@ enum err_code http_exchange_end(struct http_exchange *x, const struct http_clien
     if (x->out->body.failed != ERR_OK || x->out->headers.failed != ERR_OK) {
         return too_large(x);
     }
-    if (x->resend_refused) {
-        return set(x, ERR_IO, true,
-                   "the kept connection broke off before an answer came; the request may have been "
-                   "done all the same, so it was not sent again",
-                   NULL);
-    }
     struct reason r = reason_of(x, code);
-    char why[WHY_BYTES];
 
-    if (code == CURLE_PEER_FAILED_VERIFICATION) {
-        r.text = certificate_problem(x);
-    } else if (code == CURLE_OPERATION_TIMEDOUT) {
-        (void)snprintf(why, sizeof why, "no connection in %.3g s, while %s (http.connect-timeout)",
-                       (double)options->connect_timeout_us / MICROS_PER_S, phase(x));
-        r.text = why;
-        x->curl_says[0] = '\0';
-    }
-    if (x->sends == 0) {
-        return end_unsent(x, options, r);
-    }
-    return set(x, r.rc, r.retryable, r.text, x->curl_says);
+    return x->sends == 0 ? end_unsent(x, options, r) : end_sent(x, options, r);
 }
 
 enum err_code http_exchange_late(struct http_exchange *x, const struct http_client_options *options,
                                  bool stalled, int64_t after_us)
 {
-    char why[WHY_BYTES];
-    char proxy[PEER_BYTES];
-    bool blame;
-
-    name_proxy(proxy, sizeof proxy, x, options, CURLE_OK, &blame);
-    (void)snprintf(why, sizeof why, "%s %.3g s, while %s%s%s",
-                   stalled ? "no byte came or went for" : "not done in",
-                   (double)after_us / MICROS_PER_S, phase(x), blame ? " " : "", proxy);
-    return set(x, ERR_TIMEOUT, true, why, NULL);
+    (void)err_set(x->e, ERR_TIMEOUT, "%s %.3g s, while %s",
+                  stalled ? "no byte came or went for" : "not done in",
+                  (double)after_us / MICROS_PER_S, phase(x));
+    return blame(x, ERR_TIMEOUT, true, proxy_of(x, options, CURLE_OK));
 }
 
 enum err_code http_exchange_cancelled(struct http_exchange *x)
 {
-    char why[WHY_BYTES];
-
-    (void)snprintf(why, sizeof why, "stopped on request while %s", phase(x));
-    return set(x, ERR_CANCELLED, false, why, NULL);
+    (void)err_set(x->e, ERR_CANCELLED, "stopped on request while %s", phase(x));
+    return blame(x, ERR_CANCELLED, false, (struct involved){0});
 }

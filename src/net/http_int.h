@@ -60,9 +60,4 @@ enum err_code http_exchange_late(struct http_exchange *x, const struct http_clie
                                  bool stalled, int64_t after_us);
 enum err_code http_exchange_cancelled(struct http_exchange *x);
 
-/* The proxy that the settings or the environment have for a request; NULL for none (no_proxy is not
- * looked at). *from is where that was found. */
-const char *http_proxy_of(const struct http_exchange *x, const struct http_client_options *options,
-                          const char **from);
-
 #endif
