@@ -22,6 +22,11 @@ static void name_peer(char out[PEER_BYTES], const struct http_exchange *x)
                    u->port != 0 ? u->port : uri_default_port(u->scheme));
 }
 
+static bool says(const struct http_exchange *x, const char *part)
+{
+    return strstr(x->curl_says, part) != NULL;
+}
+
 static const char *environment(const char *name, const char **from)
 {
     const char *value = getenv(name); /* nobody sets variables while threads run */
@@ -83,7 +88,7 @@ static bool is_about_proxy(const struct http_exchange *x, CURLcode code, struct 
         return true;
     }
     if (!str_starts_with(x->curl_says, tried)) {
-        return strstr(x->curl_says, "CONNECT") != NULL;
+        return says(x, "CONNECT");
     }
     const char *host = x->curl_says + sizeof tried - 1;
     size_t len = strcspn(host, " ");
@@ -174,6 +179,7 @@ static const char *certificate_problem(const struct http_exchange *x)
         return "its certificate comes from an authority that is not known here: http.ca-bundle "
                "names a file with the authorities to trust";
     case X509_V_OK:
+    case X509_V_ERR_UNSPECIFIED:
         /* The chain is fine: libcurl compares names itself. */
         return "its certificate is for another host";
     default:
@@ -181,14 +187,26 @@ static const char *certificate_problem(const struct http_exchange *x)
     }
 }
 
+static struct reason reason_of_tls(const struct http_exchange *x, struct reason r)
+{
+    /* With TLS 1.3 the server says so after the handshake. */
+    if (says(x, "alert certificate required")) {
+        r.text = "it wants a certificate of ours: see http.client-cert";
+        r.retryable = false;
+    } else if (r.code == CURLE_PEER_FAILED_VERIFICATION) {
+        r.text = certificate_problem(x);
+    } else if (r.code == CURLE_SSL_CONNECT_ERROR && says(x, "wrong version number")) {
+        r.text = "it does not speak TLS: is https:// right for this port?";
+        r.retryable = false;
+    }
+    return r;
+}
+
 static struct reason reason_of(const struct http_exchange *x, CURLcode code)
 {
     for (size_t i = 0; i < sizeof reasons / sizeof reasons[0]; i++) {
         if (reasons[i].code == code) {
-            struct reason r = reasons[i];
-
-            r.text = code == CURLE_PEER_FAILED_VERIFICATION ? certificate_problem(x) : r.text;
-            return r;
+            return reason_of_tls(x, reasons[i]);
         }
     }
     /* HTTP/0.9, that is bytes without a status line. */
@@ -244,10 +262,10 @@ static enum err_code blame(struct http_exchange *x, enum err_code rc, bool retry
     return rc;
 }
 
-/* libcurl's words in brackets, unless they may show a password. */
+/* libcurl's words in brackets, unless they may show a password or are beside the point. */
 static void explain(struct http_exchange *x, enum err_code rc, const char *why)
 {
-    if (x->curl_says[0] != '\0' && strchr(x->curl_says, '@') == NULL) {
+    if (x->curl_says[0] != '\0' && !says(x, "@") && !says(x, "getpeername()")) {
         (void)err_set(x->e, rc, "%s (%s)", why, x->curl_says);
     } else {
         (void)err_set(x->e, rc, "%s", why);

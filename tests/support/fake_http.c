@@ -51,6 +51,25 @@ static void die(const char *what)
     abort();
 }
 
+static bool send_all(int fd, const void *data, size_t len)
+{
+    const uint8_t *at = data;
+
+    while (len > 0) {
+        ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
+
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n <= 0) {
+            return false;
+        }
+        at += n;
+        len -= (size_t)n;
+    }
+    return true;
+}
+
 /* ---- reading a request ---- */
 
 /* One more piece of bytes; false when the client has left or there is no memory. */
@@ -129,6 +148,20 @@ const char *fake_http_header(const struct fake_http_request *q, const char *name
         at = value + strlen(value) + 1;
     }
     return NULL;
+}
+
+/* What is no request at all gets the answer that servers have for it: TLS for example. */
+static bool starts_request(struct connection *c)
+{
+    static const char bad[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n";
+
+    if (c->in.len == 0 && !receive(c)) {
+        return false;
+    }
+    uint8_t first = c->in.data[0];
+    bool ok = (first >= 'A' && first <= 'Z') || first == '\r' || first == '\n';
+
+    return ok || (send_all(c->fd, bad, sizeof bad - 1) && false);
 }
 
 /* "GET /path?query HTTP/1.1" */
@@ -240,25 +273,6 @@ static bool read_chunks(struct connection *c, struct buf *out)
     }
 }
 
-static bool send_all(int fd, const void *data, size_t len)
-{
-    const uint8_t *at = data;
-
-    while (len > 0) {
-        ssize_t n = send(fd, at, len, MSG_NOSIGNAL);
-
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return false;
-        }
-        at += n;
-        len -= (size_t)n;
-    }
-    return true;
-}
-
 static bool read_body(struct connection *c, struct incoming *in)
 {
     const char *encoding = fake_http_header(&in->request, "Transfer-Encoding");
@@ -289,7 +303,7 @@ static bool read_request(struct connection *c, struct incoming *in)
         c->in.len -= c->used;
         c->used = 0;
     }
-    return read_request_line(c, in) && read_headers(c, in) && read_body(c, in);
+    return starts_request(c) && read_request_line(c, in) && read_headers(c, in) && read_body(c, in);
 }
 
 /* ---- answering it ---- */

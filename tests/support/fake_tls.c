@@ -194,6 +194,16 @@ static void relay(SSL *ssl, int client, int server)
     }
 }
 
+/* Lets the client read what was said: a close with bytes unread would be a reset. */
+static void leave(int client)
+{
+    char ignored[4096];
+
+    (void)shutdown(client, SHUT_WR);
+    while (recv(client, ignored, sizeof ignored, 0) > 0) {
+    }
+}
+
 static void *serve(void *arg)
 {
     struct link *l = arg;
@@ -207,6 +217,7 @@ static void *serve(void *arg)
         (void)SSL_shutdown(ssl);
     }
     SSL_free(ssl);
+    leave(l->client);
     (void)pthread_mutex_lock(&l->owner->mutex);
     l->open = false;
     (void)close(l->client);
