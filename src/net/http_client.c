@@ -17,7 +17,7 @@
 /* How often requests on their way are looked at: late, stalled, cancelled? */
 #define LOOK_US       ((int64_t)100000)
 #define IDLE_MS       60000
-#define KEPT_PER_HOST 4u
+#define KEPT_PER_HOST 4L
 
 struct http_client {
     struct http_client_options options; /* its texts are copies */
@@ -325,7 +325,7 @@ static bool copy_options(struct http_client *c, const struct http_client_options
 
 static bool make_handles(struct http_client *c)
 {
-    long kept = (long)(c->options.connections_max * KEPT_PER_HOST);
+    long kept = (long)c->options.connections_max * KEPT_PER_HOST;
 
     c->multi = curl_multi_init();
     c->share = curl_share_init();
@@ -476,6 +476,9 @@ static enum err_code check_request(struct http_exchange *x)
 
     if (!is_token(q->method)) {
         return err_set(x->e, ERR_CONFIG, "\"%s\" cannot be an HTTP method", q->method);
+    }
+    if (q->has_body && strcmp(q->method, "HEAD") == 0) {
+        return err_set(x->e, ERR_CONFIG, "a HEAD request cannot have a body");
     }
     ERR_TRY(uri_parse(q->url, &x->uri, x->e));
     if (uri_default_port(x->uri.scheme) == 0) {

@@ -75,8 +75,8 @@ struct http_response {
  * free it with http_response_deinit().
  *
  * Errors: ERR_TIMEOUT, ERR_IO (retryable where another try may help: not for a certificate that is
- *         wrong); ERR_CONFIG a URL, method or header that is none; ERR_LIMIT a body beyond
- *         response_bytes_max, or a head beyond 256 KiB; ERR_CANCELLED; ERR_NOMEM. Messages name
+ *         wrong); ERR_CONFIG a URL, method or header that is none, HEAD with a body; ERR_LIMIT a
+ * body beyond response_bytes_max, or a head beyond 256 KiB; ERR_CANCELLED; ERR_NOMEM. Messages name
  *         host and port, what was going on and what may be the cause, and never a path or query.
  */
 MUST_USE enum err_code http_send(struct http_client *c, const struct http_request *request,

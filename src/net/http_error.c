@@ -44,6 +44,9 @@ static const char *configured_proxy(const struct http_exchange *x,
 {
     const char *proxy;
 
+    if (http_skips_proxy(x)) {
+        return NULL;
+    }
     *from = "http.proxy";
     if (options->proxy != NULL) {
         return options->proxy;
@@ -149,8 +152,6 @@ static const struct reason {
     {CURLE_RECV_ERROR, ERR_IO, true, "the connection broke off"},
     {CURLE_GOT_NOTHING, ERR_IO, true, "the connection was closed without an answer"},
     {CURLE_PARTIAL_FILE, ERR_IO, true, "the answer was cut off"},
-    {CURLE_HTTP2, ERR_IO, true, "HTTP/2 failed"},
-    {CURLE_HTTP2_STREAM, ERR_IO, true, "HTTP/2 failed"},
     {CURLE_WEIRD_SERVER_REPLY, ERR_IO, true, "the answer is no HTTP"},
     {CURLE_URL_MALFORMAT, ERR_CONFIG, false, "the URL is not one"},
     {CURLE_OUT_OF_MEMORY, ERR_NOMEM, false, "out of memory"},
@@ -223,6 +224,9 @@ static const char *phase(const struct http_exchange *x)
     long connected = 0;
     curl_off_t sent = 0;
 
+    if (x->started_us == 0) {
+        return "it had not begun";
+    }
     if (x->easy == NULL) {
         return "waiting for other requests to the host";
     }
@@ -240,7 +244,7 @@ static const char *phase(const struct http_exchange *x)
     return x->out->headers.len == 0 ? "waiting for the answer" : "receiving the answer";
 }
 
-/* Puts in front whose fault the failure in x->e is, or behind it who else may be involved. */
+/* Puts in front whose fault the failure in x->e is, or behind it who else may be. */
 static enum err_code blame(struct http_exchange *x, enum err_code rc, bool retryable,
                            struct involved p)
 {
@@ -254,7 +258,11 @@ static enum err_code blame(struct http_exchange *x, enum err_code rc, bool retry
     if (p.host.len > 0 && p.to_blame) {
         (void)err_wrap(x->e, "by the proxy %.*s (%s)", len, host, p.from);
     } else if (p.host.len > 0) {
-        (void)err_set(x->e, rc, "%s; a proxy is set: %.*s (%s)", x->e->msg, len, host, p.from);
+        int os_errno = x->e->os_errno;
+
+        (void)err_set(x->e, rc, "%s; by way of the proxy %.*s (%s) unless no_proxy has the host",
+                      x->e->msg, len, host, p.from);
+        x->e->os_errno = os_errno;
     }
     name_peer(peer, x);
     (void)err_wrap(x->e, "%s", peer);

@@ -119,15 +119,19 @@ static size_t on_body(char *bytes, size_t size, size_t count, void *ctx)
     return x->out->body.failed == ERR_OK ? size * count : 0;
 }
 
-static int on_socket(void *ctx, curl_socket_t fd, curlsocktype purpose)
+/* libcurl's own sockets stay open in processes that are started meanwhile. */
+static curl_socket_t on_socket(void *ctx, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    int most = UNSENT_BYTES_MAX;
+    const int unsent = UNSENT_BYTES_MAX;
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 
     (void)ctx;
     (void)purpose;
-    /* A socket without it works as well. */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
-    return CURL_SOCKOPT_OK;
+    if (fd >= 0) {
+        /* A socket without it works as well. */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+    }
+    return fd;
 }
 
 /* ---- what libcurl is told ---- */
@@ -211,8 +215,7 @@ static void set_tls(struct http_exchange *x, const struct http_client_options *o
     }
 }
 
-/* Where cloud machines ask about themselves: no proxy reaches that for them. */
-static bool is_link_local(const struct http_exchange *x)
+bool http_skips_proxy(const struct http_exchange *x)
 {
     const char *host = (const char *)x->uri.host.data;
 
@@ -227,11 +230,11 @@ static void set_connection(struct http_exchange *x, const struct http_client_opt
                              (long)(connect_ms > INT_MAX ? INT_MAX : connect_ms)));
     note(x, curl_easy_setopt(x->easy, CURLOPT_MAXAGE_CONN, IDLE_MAX_S));
     note(x, curl_easy_setopt(x->easy, CURLOPT_TCP_KEEPALIVE, 1L));
-    note(x, curl_easy_setopt(x->easy, CURLOPT_SOCKOPTFUNCTION, on_socket));
+    note(x, curl_easy_setopt(x->easy, CURLOPT_OPENSOCKETFUNCTION, on_socket));
     /* Else giving up a name that is being looked up would wait for the resolver, and with it all
      * other requests. */
     note(x, curl_easy_setopt(x->easy, CURLOPT_QUICK_EXIT, 1L));
-    if (is_link_local(x)) {
+    if (http_skips_proxy(x)) {
         note(x, curl_easy_setopt(x->easy, CURLOPT_PROXY, ""));
     } else if (o->proxy != NULL) {
         note(x, curl_easy_setopt(x->easy, CURLOPT_PROXY, o->proxy));

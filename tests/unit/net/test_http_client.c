@@ -1,6 +1,8 @@
 #include "base/clock.h"
 #include "http_bed.h"
 
+#include <fcntl.h>
+
 /* ---- requests as they are sent ---- */
 
 TEST(test_http_client__brings_the_whole_response)
@@ -176,6 +178,11 @@ TEST(test_http_client__refuses_what_cannot_be_sent)
     }
     assert_err(send_it(&b, (struct http_request){.method = "GET /", .url = url_of(&b, "/")}),
                ERR_CONFIG, &b.e);
+    assert_err(send_it(&b, (struct http_request){.method = "HEAD",
+                                                 .url = url_of(&b, "/"),
+                                                 .body = span_str("x"),
+                                                 .has_body = true}),
+               ERR_CONFIG, &b.e);
     assert_err(send_it(&b, (struct http_request){.method = "GET", .url = "file:///etc/passwd"}),
                ERR_CONFIG, &b.e);
     assert_err(send_it(&b, (struct http_request){.method = "GET", .url = "ftp://host/"}),
@@ -323,6 +330,29 @@ TEST(test_http_client__carries_large_bodies)
     buf_deinit(&body);
 }
 
+/* A process that is started meanwhile, to ask for keys for example, gets no connection of ours. */
+TEST(test_http_client__keeps_its_connections_to_itself)
+{
+    struct bed b = {0};
+    unsigned port = 0;
+    unsigned found = 0;
+
+    bed_init(&b, NULL);
+    assert_ok(get(&b, "/"), &b.e);
+    assert_int_equal(sscanf(fake_http_url(b.server), "http://127.0.0.1:%u", &port), 1);
+    for (int fd = 3; fd < 256; fd++) {
+        struct sockaddr_in peer = {0};
+        socklen_t len = sizeof peer;
+
+        if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 && ntohs(peer.sin_port) == port) {
+            assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0);
+            found++;
+        }
+    }
+    assert_int_equal(found, 1);
+    bed_deinit(&b);
+}
+
 /* ---- threads ---- */
 
 struct caller {
@@ -439,6 +469,7 @@ TEST(test_http_client__waits_for_nobody_elses_request_and_stops_when_told)
     }
     assert_true(clock_mono_us(&clock) - from_us < 60000 * MS);
     assert_err(get(&b, "/"), ERR_CANCELLED, &b.e);
+    assert_in(b.e.msg, ": stopped on request while it had not begun");
     assert_false(b.response.sent);
     assert_int_equal(fake_http_requests(b.server), 22);
     bed_deinit(&b);
@@ -580,6 +611,7 @@ TEST_MAIN(test_case(test_http_client__brings_the_whole_response),
           test_case(test_http_client__takes_responses_as_they_are),
           test_case(test_http_client__limits_bodies), test_case(test_http_client__limits_heads),
           test_case(test_http_client__carries_large_bodies),
+          test_case(test_http_client__keeps_its_connections_to_itself),
           test_case(test_http_client__serves_many_threads_over_few_connections),
           test_case(test_http_client__waits_for_nobody_elses_request_and_stops_when_told),
           test_case(test_http_client__keeps_the_time_of_those_that_wait),
