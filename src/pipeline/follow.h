@@ -49,6 +49,7 @@ struct follow_options {
     const char *prepared_note;          /* of earlier runs: see prepared.h; NULL: none; not kept */
     const struct gtid_set *known_gtids; /* what any table has; NULL: by position; not owned */
     bool start_anonymous; /* some tables have transactions that the sets do not tell */
+    bool start_inside;    /* the position may lie inside of a transaction */
     const char *replica_uuid;
     const char *schema_note;  /* WATERMARK_NOTE_SCHEMA; NULL: there is none */
     struct follow_join *join; /* filled when the run of it ends for a new table; the caller's */

@@ -99,6 +99,10 @@ static void choose_start(struct opening *o, bool same, bool gtid_enabled)
         return;
     }
     o->start.position = f->end;
+    if (f->options.start_inside && !f->end_is_exact) {
+        /* No place in front of the transaction is known but the file's start. */
+        o->start.position.offset = FILE_START;
+    }
     if (f->executed != NULL && (!gtid_enabled || f->anonymous || f->wants_position)) {
         /* A copy's position may lead its GTID set, though never out of the file. */
         o->start.gtids = NULL;

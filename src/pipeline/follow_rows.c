@@ -88,25 +88,18 @@ bool follow_is_in_table(struct follow *f, struct followed_table *t, const struct
         /* A transaction lies wholly before or wholly after the end of another. */
         skip = binlog_position_compare(&ev->end, &t->source.position) <= 0;
         t->source.caught_up = !skip;
+        if (t->source.inside) {
+            return skip;
+        }
     }
     t->source.skip_serial = f->txn.serial;
     t->source.skip_this = skip;
     return skip;
 }
 
-enum err_code follow_table_map(struct follow *f, const struct binlog_event *ev, struct err *e)
+static enum err_code use_table_map(struct follow *f, struct followed_table *t, struct span body,
+                                   const struct binlog_position *end, struct err *e)
 {
-    uint64_t id;
-    struct span schema;
-    struct span name;
-
-    ERR_TRY(table_map_peek(ev->body, &id, &schema, &name, e));
-    struct followed_table *t = follow_find_table(f, schema, name);
-
-    ERR_TRY(note_table_id(f, id, t, e));
-    if (t == NULL || (!f->txn.xa && follow_is_in_table(f, t, ev))) {
-        return ERR_OK;
-    }
     if (!f->txn.xa) {
         ERR_TRY(follow_schema_join(f, t, e));
     }
@@ -118,9 +111,9 @@ enum err_code follow_table_map(struct follow *f, const struct binlog_event *ev, 
         return err_set(e, ERR_SOURCE,
                        "%s:%llu holds rows of %s, which the source did not have at that place as "
                        "far as calve knows: copy it again: drop the Iceberg table and run backfill",
-                       ev->end.file, (unsigned long long)ev->end.offset, t->full_name);
+                       end->file, (unsigned long long)end->offset, t->full_name);
     }
-    enum err_code rc = followed_table_plan(t, ev->body, e);
+    enum err_code rc = followed_table_plan(t, body, e);
 
     if (rc == ERR_CONFLICT && f->txn.xa) {
         /* Its end decides whether the table has the rows already, and is past them. */
@@ -134,12 +127,39 @@ enum err_code follow_table_map(struct follow *f, const struct binlog_event *ev, 
             e,
             "%s at %s:%llu does not look as calve knows it (was it altered without the "
             "statement in the binlog?). Copy it again: drop the Iceberg table and run backfill",
-            t->full_name, ev->end.file, (unsigned long long)ev->end.offset);
+            t->full_name, end->file, (unsigned long long)end->offset);
     } else if (rc != ERR_OK) {
-        err_wrap(e, "%s at %s:%llu", t->full_name, ev->end.file,
-                 (unsigned long long)ev->end.offset);
+        err_wrap(e, "%s at %s:%llu", t->full_name, end->file, (unsigned long long)end->offset);
     }
     return rc;
+}
+
+/* Rows of its statement may come behind the position that the map lies in front of. */
+static enum err_code pass_table_map(struct followed_table *t, struct span body, struct err *e)
+{
+    if (!t->source.inside) {
+        return ERR_OK;
+    }
+    buf_reset(&t->source.passed_map);
+    buf_append_span(&t->source.passed_map, body);
+    return buf_check(&t->source.passed_map, e, "a table map");
+}
+
+enum err_code follow_table_map(struct follow *f, const struct binlog_event *ev, struct err *e)
+{
+    uint64_t id;
+    struct span schema;
+    struct span name;
+
+    ERR_TRY(table_map_peek(ev->body, &id, &schema, &name, e));
+    struct followed_table *t = follow_find_table(f, schema, name);
+
+    ERR_TRY(note_table_id(f, id, t, e));
+    if (t == NULL) {
+        return ERR_OK;
+    }
+    return !f->txn.xa && follow_is_in_table(f, t, ev) ? pass_table_map(t, ev->body, e)
+                                                      : use_table_map(f, t, ev->body, &ev->end, e);
 }
 
 static struct slab *slab_for(struct follow *f, unsigned lane, const char *file)
@@ -260,12 +280,18 @@ enum err_code follow_rows(struct follow *f, const struct binlog_event *ev, struc
         return err_set(e, ERR_CORRUPT, "rows event at %s:%llu outside a transaction", ev->end.file,
                        (unsigned long long)ev->end.offset);
     }
-    if (slot->table == NULL || (!f->txn.xa && follow_is_in_table(f, slot->table, ev))) {
+    struct followed_table *t = slot->table;
+    bool was_caught_up = t == NULL || t->source.caught_up;
+
+    if (t == NULL || (!f->txn.xa && follow_is_in_table(f, t, ev))) {
         return ERR_OK;
+    }
+    if (!was_caught_up && t->source.inside && !f->txn.xa) {
+        ERR_TRY(use_table_map(f, t, buf_span(&t->source.passed_map), &ev->end, e));
     }
     if (follow_passes_until(f, &ev->end)) {
         f->done = true;
         return ERR_OK;
     }
-    return put_rows(f, slot->table, ev, e);
+    return put_rows(f, t, ev, e);
 }

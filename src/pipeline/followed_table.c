@@ -54,6 +54,7 @@ void followed_table_free(struct followed_table *t)
         column_batch_free(t->decode.batches[i].batch);
     }
     gtid_set_free(t->source.gtids);
+    buf_deinit(&t->source.passed_map);
     table_writer_free(t->writer);
     checkpoint_deinit(&t->commit.expected);
     arena_deinit(&t->arena);

@@ -63,6 +63,8 @@ struct followed_table {
         bool foreign;           /* the position is none of the server that is read */
         bool level;             /* has what the stream's start has: there is nothing to skip */
         bool caught_up;         /* nothing is left to skip */
+        bool inside;            /* the position may lie inside of a transaction: others wrote it */
+        struct buf passed_map;  /* inside: the table map that was passed last */
         uint64_t skip_serial;   /* the transaction that skip_this was decided for */
         bool skip_this;
         bool touched;       /* by the statement that is being looked at */

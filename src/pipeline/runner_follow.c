@@ -31,6 +31,7 @@ struct start {
     struct gtid_set *gtids; /* NULL: by position */
     struct gtid_set *known; /* what any table has; NULL: by position */
     bool anonymous;         /* some table has transactions that no set tells */
+    bool inside;            /* the position may lie inside of a transaction */
 };
 
 static void start_deinit(struct start *s)
@@ -169,6 +170,7 @@ static enum err_code find_start(const struct runner *r, struct start *out, struc
     }
     out->position = first->source.position;
     out->log_created_s = first->source.log_created_s;
+    out->inside = first->source.inside;
     (void)snprintf(out->source, sizeof out->source, "%s",
                    first->source.server[0] == '\0' ? r->run.source : first->source.server);
     if (all_have_gtids(r)) {
@@ -302,6 +304,7 @@ static enum err_code start_all(struct threads *t, const struct start *start, str
             .prepared_note = watermarks_note(r->watermarks, WATERMARK_NOTE_PREPARED),
             .known_gtids = start->known,
             .start_anonymous = start->anonymous,
+            .start_inside = start->inside,
             .replica_uuid = r->replica_uuid,
             .schema_note = watermarks_note(r->watermarks, WATERMARK_NOTE_SCHEMA),
             .join = &r->join,

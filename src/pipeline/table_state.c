@@ -128,6 +128,7 @@ static enum err_code choose_place(const struct run *run, const struct watermarks
     if (!found) {
         /* The Python service's row, say: how the table looked there nobody has written down. */
         table->source.assumed = true;
+        table->source.inside = true;
         table->commit.def = NULL;
     }
     if (found) {

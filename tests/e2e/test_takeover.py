@@ -1,0 +1,207 @@
+"""The tables of the Python service, continued from where it stopped: with its .env and its .pyiceberg.yaml.
+
+What the service left is made by PyIceberg in the test, as the service made it.
+"""
+
+import datetime
+import json
+import random
+import threading
+import time
+
+import pytest
+
+from aws import ACCESS, SECRET
+from lake import file_number, position_of
+from python_service import PythonService, event, write_env, write_pyiceberg_yaml
+
+KINDS = ["glue", "moto"]
+
+
+def rows_events(source, file):
+    """[(name of the event, where it ends)] of the file."""
+    return [(e[2], int(e[4])) for e in source.binlog_events(file)]
+
+
+def last_rows_event(source):
+    """(file, end) of the last rows event: what the service's watermark names, in front of the COMMIT."""
+    file = source.position()[0]
+    return file, [end for name, end in rows_events(source, file) if name.endswith("_rows") or "_rows_" in name][-1]
+
+
+def end_of(source):
+    file, offset = source.position()
+    return file_number(file), offset
+
+
+class Handed:
+    """A table that the service copied and followed for a while, and what starts calve in its stead."""
+
+    def __init__(self, source, place, calve, server_id=1):
+        self.source = source
+        self.place = place
+        self.calve = calve
+        self.service = PythonService(place.lake.catalog, f"s3://{place.bucket}", source.schema, "orders",
+                                     connection_name="shop_db", server_id=server_id)
+        variables = self.service.environment(source.server, place.bucket, region=place.settings.region,
+                                             AWS_ACCESS_KEY_ID=ACCESS, AWS_SECRET_ACCESS_KEY=SECRET, BATCH_SIZE=1000)
+        write_env(calve.folder, variables)
+        write_pyiceberg_yaml(calve.folder, place.pyiceberg_properties())
+        calve.options = {}
+        calve.env = {"HOME": str(calve.folder), "CALVE_LOG_FORMAT": "json", "CALVE_COMMIT_INTERVAL": "200ms"}
+
+    def backfill(self):
+        """As the service does it: the position first, then the rows, then the watermark."""
+        file, offset = self.source.position()
+        rows = self.source.sql("SELECT id, note FROM orders ORDER BY id")
+        self.service.append(event("backfill", file, offset, {"id": i, "note": n}) for i, n in rows)
+        self.service.mark(file, offset, backfill_complete=True)
+
+    def follow(self, ids):
+        """Inserts that the service has seen; its watermark is where their rows event ends."""
+        for i in ids:
+            self.source.sql(f"INSERT INTO orders VALUES ({i}, 'note {i}')")
+            file, end = last_rows_event(self.source)
+            self.service.append([event("insert", file, end, {"id": i, "note": f"note {i}"})])
+            self.service.mark(file, end)
+
+    def rows(self):
+        """{id: note} after all changes in the order of the table."""
+        found = {}
+        for change in self.place.lake.changes(self.source.schema, "orders"):
+            row = json.loads(change.payload)  # the service has blanks where calve has none
+            if change.event_type == "delete":
+                del found[row["id"]]
+            else:
+                found[row["id"]] = row["note"]
+        return found
+
+    def expected(self):
+        return dict(self.source.sql("SELECT id, note FROM orders"))
+
+
+@pytest.fixture
+def hand(make_source, make_calve, make_place):
+    def make(kind, flavor="mysql-9"):
+        source = make_source(flavor)
+        source.sql("CREATE TABLE orders (id INT PRIMARY KEY, note VARCHAR(40))",
+                   "INSERT INTO orders VALUES (1, 'one'), (2, 'two'), (3, 'three')")
+        place = make_place(kind)
+        return Handed(source, place, make_calve(None, place=place))
+
+    return make
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_goes_on_from_the_watermark(kind, hand):
+    """The watermark lies inside a transaction, in front of its COMMIT; what comes behind it comes once."""
+    handed = hand(kind)
+    handed.backfill()
+    handed.follow(range(10, 13))
+    before = handed.service.rows()
+    handed.source.sql("INSERT INTO orders VALUES (20, 'late')", "UPDATE orders SET note = 'changed' WHERE id = 2",
+                      "DELETE FROM orders WHERE id = 10")
+    result = handed.calve.plain(env={"CALVE_UNTIL": "current"})
+    assert result.status == 0, result
+    changes = handed.place.lake.changes(handed.source.schema, "orders")
+    assert [(c.event_type, json.loads(c.payload)["id"]) for c in changes[len(before):]] == [
+        ("insert", 20), ("update", 2), ("delete", 10)]
+    assert len(changes) == len(before) + 3
+    assert handed.rows() == handed.expected()
+    row = handed.service.watermark()
+    assert position_of(row) == end_of(handed.source) and row["backfill_complete"]
+    assert handed.place.lake.table(handed.source.schema, "orders").location() == \
+        f"s3://{handed.place.bucket}/shop_db/{handed.source.schema}/orders"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_inside_a_transaction_of_several_events(kind, hand):
+    """The service cut its batch between two rows events of one statement's transaction."""
+    handed = hand(kind)
+    handed.source.sql("CREATE TABLE other (id INT PRIMARY KEY)")
+    handed.backfill()
+    handed.source.sql("BEGIN", "INSERT INTO orders VALUES (30, 'a')", "INSERT INTO other VALUES (1)",
+                      "INSERT INTO orders VALUES (31, 'b')", "UPDATE orders SET note = 'c' WHERE id = 1", "COMMIT")
+    file = handed.source.position()[0]
+    first = [end for name, end in rows_events(handed.source, file) if "rite_rows" in name][-3]
+    handed.service.append([event("insert", file, first, {"id": 30, "note": "a"})])
+    handed.service.mark(file, first)
+    result = handed.calve.plain(env={"CALVE_UNTIL": "current"})
+    assert result.status == 0, result
+    found = [(c.event_type, json.loads(c.payload)["id"])
+             for c in handed.place.lake.changes(handed.source.schema, "orders")]
+    assert sorted(found) == sorted([("backfill", 1), ("backfill", 2), ("backfill", 3), ("insert", 30), ("insert", 31),
+                                    ("update", 1)])
+    assert handed.rows() == handed.expected()
+
+
+class Load(threading.Thread):
+    def __init__(self, source):
+        super().__init__(daemon=True)
+        self.connection = source.session(autocommit=True)
+        self.ended = threading.Event()
+        self.count = 0
+        self.error = None
+
+    def run(self):
+        try:
+            with self.connection.cursor() as cursor:
+                while not self.ended.is_set():
+                    i = 1000 + self.count
+                    cursor.execute(f"INSERT INTO orders VALUES ({i}, 'load {i}')")
+                    if i % 3 == 0:
+                        cursor.execute(f"UPDATE orders SET note = 'again {i}' WHERE id = {i - 1}")
+                    if i % 5 == 0:
+                        cursor.execute(f"DELETE FROM orders WHERE id = {i - 2}")
+                    self.count += 1
+                    time.sleep(0.002)
+        except BaseException as e:  # pylint: disable=broad-except
+            self.error = e
+        finally:
+            self.connection.close()
+
+    def end(self):
+        self.ended.set()
+        self.join(60)
+        assert self.error is None, self.error
+        assert not self.is_alive()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_under_load_and_kills(kind, hand):
+    """Killed again and again: no loss, no double, the watermark only moves forward; then PyIceberg writes on."""
+    seed = random.randrange(1 << 32)
+    print("seed", seed)
+    dice = random.Random(seed)
+    handed = hand(kind)
+    handed.backfill()
+    handed.follow(range(10, 12))
+    load = Load(handed.source)
+    load.start()
+    marks = [position_of(handed.service.watermark())]
+    try:
+        for _ in range(8):
+            running = handed.calve.start()
+            running.wait_event("cut.committed", count=dice.randint(1, 3))
+            time.sleep(dice.random() * 0.3)
+            running.kill9()
+            marks.append(position_of(handed.service.watermark()))
+    finally:
+        load.end()
+    result = handed.calve.plain(env={"CALVE_UNTIL": "current"})
+    assert result.status == 0, result
+    marks.append(position_of(handed.service.watermark()))
+    assert marks == sorted(marks) and marks[-1] == end_of(handed.source)
+    changes = handed.place.lake.changes(handed.source.schema, "orders")
+    inserted = [json.loads(c.payload)["id"] for c in changes if c.event_type == "insert"]
+    assert sorted(inserted) == [10, 11, *range(1000, 1000 + load.count)]
+    assert len({(c.event_type, c.log_file, c.log_position, c.payload) for c in changes}) == len(changes)
+    assert handed.rows() == handed.expected()
+
+    # Back to the service: it appends and upserts in the same tables, and reads all there is.
+    rows = len(handed.service.rows())
+    file, offset = handed.source.position()
+    handed.service.process([event("insert", file, offset + 500, {"id": -1, "note": "by the service"},
+                                  datetime.datetime(2026, 1, 2))])
+    assert len(handed.service.rows()) == rows + 1
+    assert handed.service.watermark()["log_position"] == offset + 500
