@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 180
 
-.PHONY: all build demo check bench fuzz install clean help
+.PHONY: all build demo check bench bench-store fuzz install clean help
 
 all: build
 
@@ -24,6 +24,11 @@ bench:
 	@$(MAKE) --no-print-directory build
 	@"$$(tools/deps.sh python)" bench/bench.py
 
+bench-store:
+	@tools/deps.sh check
+	@$(MAKE) --no-print-directory build
+	@"$$(tools/deps.sh python)" bench/store.py
+
 fuzz:
 	@tools/deps.sh fuzz
 	@tools/fuzz.sh $(FUZZ_SECONDS)
@@ -39,6 +44,7 @@ help:
 	@echo 'make demo      a private MySQL 9 under change, followed into ./lake and read back'
 	@echo 'make check     every test: lints, unit tests, sanitizers, end to end'
 	@echo 'make bench     calve beside mysqlbinlog and mysql on the same data, decoding too'
+	@echo 'make bench-store  the same work to local disk and to an S3 server, near and far'
 	@echo 'make fuzz      each fuzzer for FUZZ_SECONDS (180)'
 	@echo 'make install   to PREFIX (/usr/local), below DESTDIR'
 	@echo 'make clean     removes build/'
