@@ -20,7 +20,8 @@ struct sigv4_request {
     const char *host;  /* as the Host header has it: with its port unless that is the scheme's */
     const char *path;  /* as on the wire: encoded once, with its first '/' */
     const char *query; /* as on the wire without '?', in any order; "" for none */
-    const struct http_header *headers; /* all of them are signed */
+    /* All are signed but those that proxies may change: Connection, User-Agent and their like. */
+    const struct http_header *headers;
     uint32_t header_count;
     const char *payload_hash; /* sigv4_hash() or SIGV4_UNSIGNED_PAYLOAD */
 };
@@ -46,7 +47,11 @@ struct sigv4_headers {
     struct buf authorization;                 /* ends with a NUL that counts */
 };
 
-/* *out is initialised here. Errors: ERR_NOMEM; ERR_CONFIG a path that is not absolute. */
+/*
+ * *out is initialised here.
+ *
+ * Errors: ERR_NOMEM; ERR_CONFIG a path that is not absolute, a key or token with blanks in it.
+ */
 MUST_USE enum err_code sigv4_sign(const struct sigv4_request *request, const struct sigv4_key *key,
                                   struct sigv4_headers *out, struct err *e);
 void sigv4_headers_deinit(struct sigv4_headers *h);
@@ -56,7 +61,7 @@ MUST_USE enum err_code sigv4_canonical_request(const struct sigv4_request *reque
                                                const struct sigv4_key *key, struct buf *out,
                                                struct err *e);
 
-/* SHA-256 in lower-case hex. */
+/* SHA-256 in lower-case hex; "" without memory, which sigv4_sign() then reports. */
 void sigv4_hash(struct span bytes, char out[SIGV4_HASH_TEXT_BYTES]);
 
 #endif
