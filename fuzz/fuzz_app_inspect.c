@@ -1,6 +1,6 @@
 /*
  * What `calve inspect` and `calve status` show of texts from outside. The first byte says what the
- * rest is: m: a metadata.json, b: a type, a NUL and a bound, g: a GTID set.
+ * rest is: m: a metadata.json, b: a type, a NUL and a bound, g: a GTID set, s: a request to sign.
  */
 #include <stdlib.h>
 
@@ -71,6 +71,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             inspect_put_plain(&out, text);
         }
         free(text);
+        break;
+    case 's':
+        (void)!inspect_signature_line(rest, false, &out, NULL);
         break;
     default:
         break;

@@ -36,7 +36,7 @@ static const struct command commands[] = {
     {CLI_COMMAND_STATUS, "status", "", 0, 0, CONFIG_NEED_LAKE,
      GROUP(SOURCE) | GROUP(TABLES) | LAKE_GROUPS | GROUP(OUTPUT),
      "Show each table's state, lag, rows, last commit and watermark."},
-    {CLI_COMMAND_INSPECT, "inspect", " binlog|parquet|avro|table|ddl WHAT", 2, 2, 0,
+    {CLI_COMMAND_INSPECT, "inspect", " binlog|parquet|avro|table|ddl|signature WHAT", 2, 2, 0,
      LAKE_GROUPS | GROUP(OUTPUT), "Show what is in a file or table, or what DDL makes of tables."},
     {CLI_COMMAND_CONFIG, "config", "", 0, 0, 0, ALL_GROUPS,
      "Show every setting, its value and where it came from."},

@@ -11,9 +11,12 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-    {"binlog", true, true, false, inspect_binlog}, {"parquet", true, false, false, inspect_parquet},
-    {"avro", false, false, false, inspect_avro},   {"ddl", false, false, true, inspect_ddl},
+    {"binlog", true, true, false, inspect_binlog},
+    {"parquet", true, false, false, inspect_parquet},
+    {"avro", false, false, false, inspect_avro},
+    {"ddl", false, false, true, inspect_ddl},
     {"table", false, false, false, NULL},
+    {"signature", false, false, false, inspect_signature},
 };
 
 /* The switch that the kind does not have; NULL when all is well. */
@@ -46,7 +49,9 @@ enum err_code cmd_inspect(const struct config *c, const struct command_args *arg
     }
     if (kind == NULL) {
         return err_set(e, ERR_CONFIG,
-                       "calve inspect: '%.50s' is none of binlog, parquet, avro, table, ddl", name);
+                       "calve inspect: '%.50s' is none of binlog, parquet, avro, table, ddl, "
+                       "signature",
+                       name);
     }
     const char *given = too_much(kind, args);
 

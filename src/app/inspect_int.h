@@ -24,6 +24,13 @@ MUST_USE enum err_code inspect_avro(const char *path, const struct command_args 
 MUST_USE enum err_code inspect_ddl(const char *path, const struct command_args *args,
                                    struct err *e);
 
+/* What Signature Version 4 makes of the requests in a file, an object a line; "-" reads stdin. */
+MUST_USE enum err_code inspect_signature(const char *path, const struct command_args *args,
+                                         struct err *e);
+/* One of its lines. Errors: ERR_CONFIG. */
+MUST_USE enum err_code inspect_signature_line(struct span line, bool json, struct buf *out,
+                                              struct err *e);
+
 /* what: SCHEMA.TABLE in the catalog of the settings, or the path of a table's folder or metadata.
  */
 MUST_USE enum err_code inspect_table(const char *what, const struct config *c,
