@@ -138,6 +138,11 @@ static void collect(struct http_client *c)
     }
 }
 
+bool http_client_cancelled(const struct http_client *c)
+{
+    return c->options.cancelled != NULL && c->options.cancelled(c->options.cancelled_ctx);
+}
+
 /* ERR_OK when x may go on. */
 static enum err_code judge(const struct http_client *c, struct http_exchange *x, bool cancelled,
                            int64_t now_us)
@@ -170,7 +175,7 @@ static void look(struct http_client *c)
     if (now_us < c->look_at_us || (c->active == NULL && c->waiting == NULL)) {
         return;
     }
-    bool cancelled = c->options.cancelled != NULL && c->options.cancelled(c->options.cancelled_ctx);
+    bool cancelled = http_client_cancelled(c);
     struct http_exchange *next;
 
     c->look_at_us = now_us + LOOK_US;
@@ -514,7 +519,7 @@ enum err_code http_send(struct http_client *c, const struct http_request *reques
     buf_init(&out->body, request->response_bytes_max == 0 ? HTTP_RESPONSE_BYTES_DEFAULT
                                                           : request->response_bytes_max);
     ERR_TRY(check_request(&x));
-    if (c->options.cancelled != NULL && c->options.cancelled(c->options.cancelled_ctx)) {
+    if (http_client_cancelled(c)) {
         return http_exchange_cancelled(&x);
     }
     x.started_us = clock_mono_us(&c->clock);

@@ -50,6 +50,8 @@ MUST_USE enum err_code http_client_new(const struct http_client_options *options
                                        struct http_client **out, struct err *e);
 /* No request may be in flight. NULL is fine. */
 void http_client_free(struct http_client *c);
+/* What the options' cancelled() says, for those who wait between two requests. */
+bool http_client_cancelled(const struct http_client *c);
 
 struct http_request {
     const char *method;
