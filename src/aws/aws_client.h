@@ -11,7 +11,7 @@
  *   anything else                                the caller's error
  *
  * A request that is not repeatable is tried again only after failures that certainly had no effect;
- * otherwise the answer is ERR_UNKNOWN.
+ * otherwise the answer is ERR_UNKNOWN. Where nobody has ever answered, trying ends after 5 s.
  *
  * Thread: any; several callers at a time.
  */
@@ -30,9 +30,11 @@ struct aws_error {
     char request_id[80];
 };
 
+/* Its texts outlive the client. */
 struct aws_service {
     const char *name;       /* of the signature: "s3", "glue", "sts", "execute-api" */
-    const char *label;      /* for messages: "S3", "Glue" */
+    const char *label;      /* for messages: "S3", "Glue", "STS", which have their own settings; any
+                               other is a REST catalog's */
     bool path_as_is;        /* sigv4.h */
     bool send_payload_hash; /* sigv4.h */
     /* Reads code, message, region and request id of a response with status 300 and above, or of a
@@ -82,7 +84,8 @@ struct aws_answer {
     struct http_response response; /* of the last try */
     struct aws_error error;        /* filled when the status is 300 or above */
     uint32_t tries;                /* 1: the first one */
-    bool maybe_done; /* an earlier try may have had its effect: an error like "exists" can be its */
+    bool maybe_done; /* a try that failed may have had its effect all the same: an error like
+                        "exists" can be an earlier one's, and after no answer it may be there */
 };
 
 void aws_answer_deinit(struct aws_answer *a); /* zeroed is fine */
@@ -93,8 +96,11 @@ void aws_answer_deinit(struct aws_answer *a); /* zeroed is fine */
  * Errors: by status and code of the last response, with the service's message, the request id and,
  *         where the cause is known, the setting to look at:
  *         ERR_NOT_FOUND 404; ERR_EXISTS 412; ERR_CONFLICT 409; ERR_CONFIG wrong keys, region,
- *         denied, clock; ERR_IO others (retryable when tries ran out); ERR_TIMEOUT; ERR_CANCELLED
- *         ERR_UNKNOWN not repeatable, and it may have been done
+ *         denied, clock; ERR_IO others (retryable when tries ran out); ERR_TIMEOUT; ERR_CANCELLED;
+ *         ERR_LIMIT the answer is too large
+ *         ERR_NOT_FOUND, ERR_EXISTS, ERR_CONFLICT also for Glue's EntityNotFoundException,
+ *         AlreadyExistsException and ConcurrentModificationException, which come with a 400
+ *         ERR_UNKNOWN not repeatable, and it may have been done (also when cancelled on the way)
  */
 MUST_USE enum err_code aws_call(struct aws_client *c, const struct aws_request *request,
                                 struct aws_answer *out, struct err *e);
