@@ -5,10 +5,13 @@
  * (AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN); the profile in the shared config and credentials
  * files (keys, role_arn with source_profile or credential_source, web_identity_token_file, SSO,
  * credential_process); the container endpoint; the instance metadata service (IMDSv2). The first
- * that is configured is the one: if it fails, that is an error, as keys of somebody else would be
- * worse than none. A role_arn in the options is assumed with what was found.
+ * that is configured is the one, also for all renewals: if it fails, that is an error, as keys of
+ * somebody else would be worse than none. A profile that the options name leaves out what comes
+ * between it and explicit keys; one without anything about keys is not configured. A role_arn in
+ * the options is assumed with what was found.
  *
- * Keys with an end are renewed 5 minutes early; if that fails they serve until their end.
+ * Keys with an end are renewed 5 minutes early, or after half of their time when that is less, by
+ * one of the threads that ask for them; if that fails they serve until their end.
  *
  * Owns:   copies all texts. Thread: any.
  */
@@ -59,8 +62,10 @@ void credentials_source_free(struct credentials_source *s); /* NULL is fine */
  * ones unless somebody did since `refused` was given out; refused may be NULL.
  *
  * Errors: ERR_CONFIG  no provider is configured (the message lists what was looked for), or what
- *                     one needs is missing or wrong (names file, line, profile or variable)
+ *                     one needs is missing or wrong (names file, line, profile or variable), or the
+ *                     provider has only the keys that were refused
  *         ERR_IO, ERR_TIMEOUT  an endpoint did not answer as it should (retryable where it may)
+ *         ERR_LIMIT   a file or a program's output is too large; ERR_CANCELLED
  */
 MUST_USE enum err_code credentials_get(struct credentials_source *s, bool renew,
                                        const struct credentials *refused, struct credentials *out,
@@ -68,7 +73,8 @@ MUST_USE enum err_code credentials_get(struct credentials_source *s, bool renew,
 
 /*
  * The region: explicit, AWS_REGION, AWS_DEFAULT_REGION, the profile's, the instance's (only asked
- * when the keys come from there). malloc'd; *out is NULL when nothing says it.
+ * when the keys come from there). malloc'd; *out is NULL when nothing says it. Errors: those of
+ * credentials_get(), as it must be known whose the keys are.
  */
 MUST_USE enum err_code credentials_region(struct credentials_source *s, char **out, struct err *e);
 

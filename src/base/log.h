@@ -4,7 +4,7 @@
  *   log_info(log, "snapshot.committed", LOG_STR("table", t), LOG_U64("rows", rows));
  *
  * As text: `2026-01-02T03:04:05.678Z info snapshot.committed table=shop.orders rows=3`, as JSON one
- * object a line. Only pipeline, app, catalog and storage log; the layers below return errors.
+ * object a line. Only pipeline, app, catalog, storage and aws log; the layers below return errors.
  *
  * Thread: any; a line is written whole.
  */
