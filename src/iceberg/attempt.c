@@ -10,6 +10,9 @@
 
 #define ARENA_BYTES_MAX ((size_t)512 << 20)
 
+/* Files removed by one call: what S3 takes in one request. */
+#define REMOVE_COUNT_MAX 1000u
+
 enum err_code commit_fetch(struct store *store, const char *location, const char *what,
                            struct buf *out, struct err *e)
 {
@@ -168,25 +171,24 @@ enum err_code iceberg_attempt_prepare(const struct iceberg_attempt_options *opti
 /* Removes each; those that cannot be removed stay in the list. */
 static enum err_code remove_all(struct locations *l, struct store *store, struct err *e)
 {
+    bool removed[REMOVE_COUNT_MAX];
     enum err_code first = ERR_OK;
     uint32_t kept = 0;
 
-    for (uint32_t i = 0; i < l->count; i++) {
+    for (uint32_t at = 0; at < l->count; at += REMOVE_COUNT_MAX) {
+        uint32_t count = l->count - at < REMOVE_COUNT_MAX ? l->count - at : REMOVE_COUNT_MAX;
         struct err why = {0};
-        enum err_code rc = store_remove(store, l->items[i], &why);
+        enum err_code rc = store_remove_many(store, (const char *const *)l->items + at, count,
+                                             removed, first == ERR_OK ? e : &why);
 
-        if (rc == ERR_OK) {
-            free(l->items[i]);
-            continue;
-        }
-        if (first == ERR_OK) {
-            first = rc;
-            err_wrap(&why, "removing %s", l->items[i]);
-            if (e != NULL) {
-                *e = why;
+        first = first == ERR_OK ? rc : first;
+        for (uint32_t i = at; i < at + count; i++) {
+            if (removed[i - at]) {
+                free(l->items[i]);
+            } else {
+                l->items[kept++] = l->items[i];
             }
         }
-        l->items[kept++] = l->items[i];
     }
     l->count = kept;
     return first;

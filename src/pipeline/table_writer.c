@@ -11,6 +11,9 @@
  */
 #define OPEN_FILES_MAX 8u
 
+/* Files removed by one call. */
+#define REMOVE_COUNT_MAX 256u
+
 struct open_file {
     int32_t day;
     char *path;
@@ -228,7 +231,8 @@ uint64_t table_writer_buffered(const struct table_writer *w)
     uint64_t bytes = 0;
 
     for (uint32_t i = 0; i < w->open_count; i++) {
-        bytes += parquet_writer_buffered(w->open[i].parquet);
+        bytes +=
+            parquet_writer_buffered(w->open[i].parquet) + store_file_held_bytes(w->open[i].file);
     }
     return bytes;
 }
@@ -253,19 +257,35 @@ enum err_code table_writer_take(struct table_writer *w, struct data_file_list *o
     return ERR_OK;
 }
 
+/* Removes what was finished. The first failure counts; the others are removed all the same. */
+static enum err_code remove_done(struct table_writer *w, struct err *e)
+{
+    const char *paths[REMOVE_COUNT_MAX];
+    enum err_code first = ERR_OK;
+
+    for (uint32_t at = 0; at < w->done.count;) {
+        struct err why = {0};
+        uint32_t count = 0;
+
+        while (count < REMOVE_COUNT_MAX && at < w->done.count) {
+            paths[count++] = w->done.files[at++]->path;
+        }
+        enum err_code rc =
+            store_remove_many(w->options.store, paths, count, NULL, first == ERR_OK ? e : &why);
+
+        first = first == ERR_OK ? rc : first;
+    }
+    return first;
+}
+
 enum err_code table_writer_discard(struct table_writer *w, struct err *e)
 {
-    enum err_code rc = ERR_OK;
-
     while (w->open_count > 0) {
         close_file(w, 0);
     }
-    for (uint32_t i = 0; i < w->done.count; i++) {
-        /* The first failure counts; the other files are removed all the same. */
-        enum err_code removed =
-            store_remove(w->options.store, w->done.files[i]->path, rc == ERR_OK ? e : NULL);
+    enum err_code rc = remove_done(w, e);
 
-        rc = rc == ERR_OK ? removed : rc;
+    for (uint32_t i = 0; i < w->done.count; i++) {
         iceberg_data_file_free(w->done.files[i]);
     }
     w->done.count = 0;

@@ -47,7 +47,7 @@ void table_writer_free(struct table_writer *w);
 MUST_USE enum err_code table_writer_write(struct table_writer *w, int32_t day,
                                           const struct column_batch *batch, struct err *e);
 
-/* Bytes that open files hold in memory. */
+/* Bytes that open files hold in memory: open row groups, and what the store keeps of them. */
 uint64_t table_writer_buffered(const struct table_writer *w);
 
 /* Finishes the open files and keeps them for the next take: gives memory back before a cut. */

@@ -40,6 +40,13 @@ void store_abandon(struct store_file *f)
     }
 }
 
+uint64_t store_file_held_bytes(const struct store_file *f)
+{
+    const struct store_ops *ops = f->store->ops;
+
+    return ops->held_bytes == NULL ? 0 : ops->held_bytes(f);
+}
+
 static enum err_code sink_write(void *ctx, struct span bytes, struct err *e)
 {
     return store_write(ctx, bytes, e);
@@ -66,6 +73,41 @@ void store_close(struct store_reader *r)
 enum err_code store_remove(struct store *s, const char *location, struct err *e)
 {
     return s->ops->remove(s, location, e);
+}
+
+static enum err_code remove_each(struct store *s, const char *const *locations, uint32_t count,
+                                 bool *removed, struct err *e)
+{
+    enum err_code first = ERR_OK;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct err why = {0};
+        enum err_code rc = store_remove(s, locations[i], &why);
+
+        if (removed != NULL) {
+            removed[i] = rc == ERR_OK;
+        }
+        if (rc != ERR_OK && first == ERR_OK) {
+            first = rc;
+            err_wrap(&why, "removing %s", locations[i]);
+            if (e != NULL) {
+                *e = why;
+            }
+        }
+    }
+    return first;
+}
+
+enum err_code store_remove_many(struct store *s, const char *const *locations, uint32_t count,
+                                bool *removed, struct err *e)
+{
+    if (s->ops->remove_many == NULL) {
+        return remove_each(s, locations, count, removed, e);
+    }
+    for (uint32_t i = 0; removed != NULL && i < count; i++) {
+        removed[i] = false;
+    }
+    return s->ops->remove_many(s, locations, count, removed, e);
 }
 
 enum err_code store_list(struct store *s, const char *prefix, store_list_fn *each, void *ctx,

@@ -1,5 +1,6 @@
 /*
- * store.h - objects by location ("file:///lake/shop/orders/data/x.parquet"): local disk, later S3.
+ * store.h - objects by location: "file:///lake/shop/orders/data/x.parquet" on local disk,
+ * "s3://lake/shop/orders/data/x.parquet" in S3 (s3.h); schemes.h has both.
  *
  * Objects are written once and never changed. When a write function returns ERR_OK the object is
  * durable: on local disk its bytes, its name and the names of the folders above it are synced.
@@ -40,6 +41,11 @@ struct store_ops {
                           struct err *e);
     /* NULL: a backend whose unfinished objects vanish by themselves. */
     enum err_code (*sweep)(struct store *s, const char *prefix, uint32_t *removed, struct err *e);
+    /* NULL: one that keeps nothing of an unfinished file in memory. */
+    uint64_t (*held_bytes)(const struct store_file *f);
+    /* removed[i] is false before; it becomes true when object i is gone. NULL: one by one. */
+    enum err_code (*remove_many)(struct store *s, const char *const *locations, uint32_t count,
+                                 bool *removed, struct err *e);
     void (*free)(struct store *s);
 };
 
@@ -77,6 +83,9 @@ MUST_USE enum err_code store_write(struct store_file *f, struct span bytes, stru
 MUST_USE enum err_code store_finish(struct store_file *f, struct err *e);
 void store_abandon(struct store_file *f); /* frees f; NULL is fine */
 
+/* Bytes of memory that an unfinished file keeps; finishing it gives them back. */
+uint64_t store_file_held_bytes(const struct store_file *f);
+
 /* A byte_sink over a store_file. */
 struct byte_sink store_file_sink(struct store_file *f);
 
@@ -86,6 +95,14 @@ void store_close(struct store_reader *r);
 
 /* A missing object is ERR_OK. */
 MUST_USE enum err_code store_remove(struct store *s, const char *location, struct err *e);
+
+/*
+ * Removes many objects, with as few requests as the backend can. After a failure the others are
+ * tried all the same; *e has the first one and names its location. removed may be NULL; else it is
+ * filled: whether each object is gone now.
+ */
+MUST_USE enum err_code store_remove_many(struct store *s, const char *const *locations,
+                                         uint32_t count, bool *removed, struct err *e);
 
 /* Every object whose location starts with prefix (a folder's location with a trailing '/'). */
 MUST_USE enum err_code store_list(struct store *s, const char *prefix, store_list_fn *each,

@@ -22,6 +22,7 @@ struct fake_store {
     bool failed[FAKE_STORE_OPS];
     unsigned long calls[FAKE_STORE_OPS];
     const struct clock *clock;
+    bool holds;
 };
 
 struct fake_file {
@@ -262,6 +263,16 @@ static enum err_code fake_write(struct store_file *base, struct span bytes, stru
     return buf_check(&file->bytes, e, file->location);
 }
 
+static uint64_t fake_held_bytes(const struct store_file *base)
+{
+    const struct fake_file *file = (const struct fake_file *)base;
+    struct fake_store *f = lock(base->store);
+    bool holds = f->holds;
+
+    unlock(f);
+    return holds ? file->bytes.cap : 0;
+}
+
 static enum err_code fake_finish(struct store_file *base, struct err *e)
 {
     struct fake_file *file = (struct fake_file *)base;
@@ -397,8 +408,18 @@ static void fake_free(struct store *s)
 struct store *fake_store_new(void)
 {
     static const struct store_ops ops = {
-        fake_put,  fake_get,   fake_create, fake_write, fake_finish, fake_abandon,
-        fake_open, fake_close, fake_remove, fake_list,  NULL,        fake_free,
+        .put = fake_put,
+        .get = fake_get,
+        .create = fake_create,
+        .write = fake_write,
+        .finish = fake_finish,
+        .abandon = fake_abandon,
+        .open = fake_open,
+        .close = fake_close,
+        .remove = fake_remove,
+        .list = fake_list,
+        .held_bytes = fake_held_bytes,
+        .free = fake_free,
     };
     struct fake_store *f = calloc(1, sizeof *f);
 
@@ -415,6 +436,14 @@ void fake_store_set_clock(struct store *s, const struct clock *clock)
     struct fake_store *f = lock(s);
 
     f->clock = clock;
+    unlock(f);
+}
+
+void fake_store_hold(struct store *s, bool holds)
+{
+    struct fake_store *f = lock(s);
+
+    f->holds = holds;
     unlock(f);
 }
 

@@ -40,6 +40,10 @@ struct store *fake_store_new(void);
 /* From where list takes the time of an object; without one it is 0. */
 void fake_store_set_clock(struct store *s, const struct clock *clock);
 
+/* Whether unfinished files count as memory that the store holds (store_file_held_bytes()), as those
+ * of S3 do; at first they do not. */
+void fake_store_hold(struct store *s, bool holds);
+
 struct fake_failure {
     enum fake_store_op op;
     unsigned nth;     /* 1: the next call; only calls that `part` lets pass count */

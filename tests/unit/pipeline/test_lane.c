@@ -564,6 +564,29 @@ TEST(test_lane__ends_a_file_early_when_memory_is_short)
     close_lane(&f);
 }
 
+/* Row groups so small that each is with the store at once: what that keeps of them counts too. */
+TEST(test_lane__ends_a_file_early_when_the_store_holds_too_much)
+{
+    struct fixture f;
+
+    for (int holds = 0; holds < 2; holds++) {
+        open_lane(&f, 8 << 20, 1 << 30);
+        f.options.row_group_bytes = 16 << 10;
+        fake_store_hold(f.run.store, holds != 0);
+        for (uint32_t n = 0; n < 400; n++) {
+            add_insert(&f, 0, 5, 200 + n, (int32_t)(n * 10000), 10000);
+            send_rows(&f);
+        }
+        send_mark(&f, SLAB_CUT);
+        struct cut_part *p = next_part(&f);
+
+        assert_true(holds == 0 ? files_of(p, f.tables[0]).count == 1
+                               : files_of(p, f.tables[0]).count > 1);
+        cut_part_free(p);
+        close_lane(&f);
+    }
+}
+
 TEST(test_lane__survives_lack_of_memory)
 {
     unsigned failures = 0;
@@ -653,5 +676,6 @@ TEST_MAIN(test_case(test_lane__turns_rows_events_into_changelog_rows),
           test_case(test_lane__fails_the_run_at_a_broken_slab),
           test_case(test_lane__ends_after_an_abort),
           test_case(test_lane__ends_a_file_early_when_memory_is_short),
+          test_case(test_lane__ends_a_file_early_when_the_store_holds_too_much),
           test_case(test_lane__survives_lack_of_memory),
           test_case(test_lane__start_survives_lack_of_memory))

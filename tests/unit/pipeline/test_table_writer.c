@@ -229,6 +229,27 @@ TEST(test_table_writer__spills_to_give_memory_back)
     store_free(store);
 }
 
+/* A store that keeps unfinished files in memory: what has left the row groups still counts. */
+TEST(test_table_writer__counts_what_the_store_holds)
+{
+    struct store *store = fake_store_new();
+    struct table_writer *w = open_writer(store, 1 << 30);
+    struct err e = {0};
+
+    assert_ok(write_rows(w, 1, 0, 1000, &e), &e);
+    assert_ok(write_rows(w, 2, 5000, 1000, &e), &e);
+    uint64_t of_row_groups = table_writer_buffered(w);
+
+    assert_true(of_row_groups > 0);
+    fake_store_hold(store, true);
+    /* At least the magic of each file is with the store. */
+    assert_true(table_writer_buffered(w) >= of_row_groups + 8);
+    assert_ok(table_writer_spill(w, &e), &e);
+    assert_u64_eq(table_writer_buffered(w), 0);
+    table_writer_free(w);
+    store_free(store);
+}
+
 TEST(test_table_writer__discards_without_a_trace)
 {
     struct store *store = fake_store_new();
@@ -394,6 +415,7 @@ TEST_MAIN(test_case(test_table_writer__makes_one_file_a_day),
           test_case(test_table_writer__starts_a_new_file_at_the_target_size),
           test_case(test_table_writer__ends_the_file_that_was_not_used_for_longest),
           test_case(test_table_writer__spills_to_give_memory_back),
+          test_case(test_table_writer__counts_what_the_store_holds),
           test_case(test_table_writer__discards_without_a_trace),
           test_case(test_table_writer__reports_files_it_cannot_remove),
           test_case(test_table_writer__leaves_nothing_when_the_store_fails),

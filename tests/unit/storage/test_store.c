@@ -82,7 +82,50 @@ TEST(test_store__has_nothing_to_sweep_without_a_backend_that_leaves_things)
     store_free(s);
 }
 
+/* One by one where the backend knows no better: each is tried, the first failure is told. */
+TEST(test_store__removes_many)
+{
+    static const char *const at[] = {"file:///t/a", "file:///t/b", "file:///t/none", "file:///t/c"};
+    struct store *s = fake_store_new();
+    bool removed[4] = {true, true, true, true};
+    struct err e = {0};
+
+    for (unsigned i = 0; i < 4; i++) {
+        assert_true(i == 2 || fake_store_set(s, at[i], span_str("x")));
+    }
+    assert_ok(store_remove_many(s, at, 0, NULL, &e), &e);
+    fake_store_fail(s, &(struct fake_failure){
+                           .op = FAKE_STORE_REMOVE, .nth = 2, .times = 2, .code = ERR_TIMEOUT});
+    assert_err(store_remove_many(s, at, 4, removed, &e), ERR_TIMEOUT, &e);
+    assert_string_equal(e.msg, "removing file:///t/b: file:///t/b: planned failure");
+    assert_true(removed[0] && !removed[1] && !removed[2] && removed[3]);
+    assert_u64_eq(fake_store_count(s, ""), 1);
+    fake_store_fail_at(s, FAKE_STORE_REMOVE, 1, ERR_IO);
+    assert_err(store_remove_many(s, at, 4, NULL, NULL), ERR_IO, &e);
+    assert_u64_eq(fake_store_count(s, ""), 0);
+    assert_ok(store_remove_many(s, at, 4, removed, &e), &e);
+    assert_true(removed[0] && removed[1] && removed[2] && removed[3]);
+    store_free(s);
+}
+
+TEST(test_store__tells_what_an_unfinished_file_holds)
+{
+    struct store *s = fake_store_new();
+    struct store_file *f;
+    struct err e = {0};
+
+    assert_ok(store_create(s, AT, &f, &e), &e);
+    assert_ok(store_write(f, span_str("some bytes"), &e), &e);
+    assert_u64_eq(store_file_held_bytes(f), 0);
+    fake_store_hold(s, true);
+    assert_true(store_file_held_bytes(f) >= 10);
+    store_abandon(f);
+    store_free(s);
+}
+
 TEST_MAIN(test_case(test_store__takes_null_where_it_says_so),
           test_case(test_store__passes_on_to_the_backend),
           test_case(test_store__gives_back_failures),
-          test_case(test_store__has_nothing_to_sweep_without_a_backend_that_leaves_things))
+          test_case(test_store__has_nothing_to_sweep_without_a_backend_that_leaves_things),
+          test_case(test_store__removes_many),
+          test_case(test_store__tells_what_an_unfinished_file_holds))
