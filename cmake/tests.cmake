@@ -2,7 +2,8 @@ find_library(CMOCKA cmocka REQUIRED)
 pkg_check_modules(TEST_LIBS REQUIRED IMPORTED_TARGET libssl)
 
 add_library(calve_test_support OBJECT tests/support/torture.c tests/support/fake_store.c
-    tests/support/fake_clock.c tests/support/fake_http.c tests/support/fake_tls.c)
+    tests/support/fake_clock.c tests/support/fake_http.c tests/support/fake_tls.c
+    tests/support/fake_s3.c)
 target_link_libraries(calve_test_support PRIVATE calve_flags)
 target_include_directories(calve_test_support PRIVATE ${CMAKE_SOURCE_DIR}/tests/support)
 
