@@ -3,12 +3,25 @@
  * read alike.
  *
  * put and finish never replace an object (If-None-Match: *). After a try without an answer an
- * object that is "there already" is compared with ours (x-amz-meta-calve-id). Large objects are
- * uploaded in parts by the store's own threads; what a file holds in memory is bounded by
- * part_bytes, all files together by buffers_max.
+ * object that is "there already" is compared with ours (x-amz-meta-calve-id). A server that does
+ * not know the header is asked first whether the object is there; that is noted in the log, once.
  *
- * sweep aborts multipart uploads that calve began (their key lies below the prefix) and that are
- * older than a day.
+ * An unfinished file keeps at most the bytes of one part in memory, little at first. Large objects
+ * are uploaded in parts by the store's own threads, which are started when the first part is full;
+ * buffers_max bounds the parts of all files that wait or are on their way. A write waits for them.
+ *
+ * Bytes are checked on their way: Content-MD5 with each object and part; over plain http, and where
+ * OpenSSL may not use MD5, the payload is signed (SHA-256). What comes back must have the length
+ * and the range that was asked for, of the version (ETag) that was seen first. Nothing is concluded
+ * from an ETag's value: it is no MD5 with SSE-KMS or for an upload in parts.
+ *
+ * list gives the location in the scheme of the prefix. An empty object whose key ends in '/' is
+ * what consoles make of a folder, and is left out.
+ *
+ * sweep aborts multipart uploads whose key lies below the prefix, ends in .parquet, .avro or
+ * .metadata.json, and that are older than a day. The list of uploads does not show who began one,
+ * so this is the rule that hurts nobody: below a table's location such names are written by
+ * writers of the table, and none of them takes a day for a file.
  *
  * Spec: Amazon S3 API Reference, REST.
  */
@@ -49,9 +62,9 @@ struct s3_options {
     enum s3_addressing addressing;
     bool anonymous;
     struct credentials_source *credentials; /* outlives it; NULL only when anonymous or lent */
-    struct s3_access_source lent;           /* find may be NULL */
+    struct s3_access_source lent;           /* find may be NULL; ctx outlives it */
     struct http_client *http;               /* outlives it */
-    const char *const *environment;         /* for the endpoint */
+    const char *const *environment;         /* for the endpoint; may be NULL */
     struct clock clock;
     struct log *log;
     const char *sse;            /* x-amz-server-side-encryption: NULL or "": the bucket's rule */
@@ -64,10 +77,19 @@ struct s3_options {
     int64_t attempt_us;         /* 0: 60 s */
 };
 
+/*
+ * Copies all texts; asks nobody yet.
+ *
+ * Errors: ERR_CONFIG an option that cannot be. The store's functions give ERR_CONFIG for a bucket
+ *         that is not there, keys that are wrong and what they may not do (with the action to
+ *         allow), besides the codes that store.h names.
+ */
 MUST_USE enum err_code store_s3_new(const struct s3_options *options, struct store **out,
                                     struct err *e);
 
-/* Bucket and key of a location. Spans point into it. Errors: ERR_CONFIG. */
+/* Bucket and key of a location, which is taken byte by byte: nothing is decoded or resolved. The
+ * key is empty for s3://bucket and s3://bucket/. Spans point into the location. Errors: ERR_CONFIG.
+ */
 MUST_USE enum err_code s3_location_split(const char *location, struct span *bucket,
                                          struct span *key, struct err *e);
 
