@@ -8,6 +8,24 @@
 MUST_USE enum err_code metadata_file_read(struct store *store, const char *location,
                                           struct iceberg_metadata **out, struct err *e);
 
+/* Where a catalog says that a table's metadata file is. */
+struct metadata_pointer {
+    /* *location is malloc'd. */
+    enum err_code (*find)(void *ctx, struct table_ident id, char **location, struct err *e);
+    void *ctx;
+    const char *catalog; /* for messages: "/lake/catalog.db", "Glue" */
+};
+
+/*
+ * Reads the file that the pointer names. Between the two, commits of others may have removed it;
+ * then the pointer names another. Errors: those of find and of metadata_file_read(); ERR_CORRUPT
+ * when there is no such file.
+ */
+MUST_USE enum err_code metadata_file_follow(struct store *store,
+                                            const struct metadata_pointer *pointer,
+                                            struct table_ident id, struct catalog_table *out,
+                                            struct err *e);
+
 /*
  * Writes m as the version that follows the file base_location (NULL: a first version) under a name
  * of its own: <5-digit version>-<uuid>.metadata.json. *location is malloc'd.

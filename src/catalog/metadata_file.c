@@ -9,6 +9,9 @@
 /* A hundred times what thousands of snapshots need; a wrong file must not eat the memory. */
 #define METADATA_BYTES_MAX ((size_t)256 << 20)
 
+/* How often a load follows a table whose metadata file is removed before it could be read. */
+#define LOAD_TRIES 8
+
 static bool is_gzip(struct span bytes)
 {
     return bytes.len >= 2 && bytes.data[0] == 0x1f && bytes.data[1] == 0x8b;
@@ -42,6 +45,47 @@ enum err_code metadata_file_read(struct store *store, const char *location,
 done:
     buf_deinit(&bytes);
     buf_deinit(&plain);
+    return rc;
+}
+
+static enum err_code follow(struct store *store, const struct metadata_pointer *pointer,
+                            struct table_ident id, char **last, struct catalog_table *out,
+                            struct err *e)
+{
+    for (int i = 0; i < LOAD_TRIES; i++) {
+        char *location = NULL;
+
+        ERR_TRY(pointer->find(pointer->ctx, id, &location, e));
+        enum err_code rc = metadata_file_read(store, location, &out->metadata, e);
+
+        if (rc == ERR_OK) {
+            out->metadata_location = location;
+            return ERR_OK;
+        }
+        bool same = *last != NULL && strcmp(*last, location) == 0;
+
+        free(*last);
+        *last = location;
+        if (rc != ERR_NOT_FOUND) {
+            return rc;
+        }
+        if (same) {
+            return err_set(e, ERR_CORRUPT,
+                           "the catalog %s names %s for %s.%s, and there is no such file: bring it "
+                           "back, or drop the table from the catalog",
+                           pointer->catalog, location, id.ns, id.name);
+        }
+    }
+    return err_set_retryable(e, ERR_IO, "%s.%s changes faster than it can be read", id.ns, id.name);
+}
+
+enum err_code metadata_file_follow(struct store *store, const struct metadata_pointer *pointer,
+                                   struct table_ident id, struct catalog_table *out, struct err *e)
+{
+    char *last = NULL;
+    enum err_code rc = follow(store, pointer, id, &last, out, e);
+
+    free(last);
     return rc;
 }
 

@@ -16,9 +16,6 @@
 
 #define ONLY_TABLES " AND (iceberg_type = 'TABLE' OR iceberg_type IS NULL)"
 
-/* How often a load follows a table whose metadata file is removed before it could be read. */
-#define LOAD_TRIES 8
-
 struct found_row {
     bool found;
     char *location; /* NULL: the column is */
@@ -68,9 +65,9 @@ static enum err_code not_found(const struct sqlite_catalog *c, struct table_iden
                    c->path, c->name);
 }
 
-static enum err_code find_location(struct sqlite_catalog *c, struct table_ident id, char **location,
-                                   struct err *e)
+static enum err_code find_location(void *ctx, struct table_ident id, char **location, struct err *e)
 {
+    struct sqlite_catalog *c = ctx;
     struct found_row row;
 
     ERR_TRY(find_row(c, id, &row, e));
@@ -85,51 +82,14 @@ static enum err_code find_location(struct sqlite_catalog *c, struct table_ident 
     return ERR_OK;
 }
 
-/*
- * Between the look at the row and the read of the file, commits of others may have removed it; then
- * the row names another.
- */
-static enum err_code load_current(struct sqlite_catalog *c, struct table_ident id, char **last,
-                                  struct catalog_table *out, struct err *e)
-{
-    for (int i = 0; i < LOAD_TRIES; i++) {
-        char *location = NULL;
-
-        ERR_TRY(find_location(c, id, &location, e));
-        enum err_code rc = metadata_file_read(c->base.store, location, &out->metadata, e);
-
-        if (rc == ERR_OK) {
-            out->metadata_location = location;
-            return ERR_OK;
-        }
-        bool same = *last != NULL && strcmp(*last, location) == 0;
-
-        free(*last);
-        *last = location;
-        if (rc != ERR_NOT_FOUND) {
-            return rc;
-        }
-        if (same) {
-            return err_set(e, ERR_CORRUPT,
-                           "the catalog %s names %s for %s.%s, and there is no such file: bring it "
-                           "back, or drop the table from the catalog",
-                           c->path, location, id.ns, id.name);
-        }
-    }
-    return err_set_retryable(e, ERR_IO, "%s.%s changes faster than it can be read", id.ns, id.name);
-}
-
 static enum err_code sqlite_load(struct catalog *base, struct table_ident id,
                                  struct catalog_table *out, struct err *e)
 {
     struct sqlite_catalog *c = (struct sqlite_catalog *)base;
-    char *last = NULL;
 
     ERR_TRY(sqlite_connect(c, false, e));
-    enum err_code rc = load_current(c, id, &last, out, e);
-
-    free(last);
-    return rc;
+    return metadata_file_follow(c->base.store,
+                                &(struct metadata_pointer){find_location, c, c->path}, id, out, e);
 }
 
 /* The change of an open transaction; ends it in any case. */
