@@ -23,6 +23,11 @@ void catalog_free(struct catalog *c)
     }
 }
 
+bool catalog_folds_case(const struct catalog *c)
+{
+    return c->folds_case;
+}
+
 enum err_code catalog_load(struct catalog *c, struct table_ident id, struct catalog_table *out,
                            struct err *e)
 {

@@ -70,6 +70,7 @@ struct catalog {
     struct rand rand;
     struct log *log;    /* may be NULL */
     bool places_tables; /* the catalog says where a table goes that is created without a location */
+    bool folds_case;    /* catalog_folds_case() */
 };
 
 struct catalog_sqlite_options {
@@ -93,6 +94,9 @@ struct catalog_sqlite_options {
 MUST_USE enum err_code catalog_sqlite_open(const struct catalog_sqlite_options *options,
                                            struct catalog **out, struct err *e);
 void catalog_free(struct catalog *c); /* NULL is fine */
+
+/* Whether names that differ only in upper and lower case (ASCII) are one table there. */
+bool catalog_folds_case(const struct catalog *c);
 
 /* Errors: ERR_NOT_FOUND; ERR_CORRUPT when the metadata file cannot be read as Iceberg. */
 MUST_USE enum err_code catalog_load(struct catalog *c, struct table_ident id,

@@ -125,6 +125,11 @@ enum err_code iceberg_metadata_print(const struct iceberg_metadata *m, struct bu
     return failed != 0 ? err_nomem(e) : ERR_OK;
 }
 
+const struct json_t *iceberg_metadata_document(const struct iceberg_metadata *m)
+{
+    return m->root;
+}
+
 const char *iceberg_metadata_location(const struct iceberg_metadata *m)
 {
     return json_string_value(json_object_get(m->root, "location"));

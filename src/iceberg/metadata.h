@@ -29,6 +29,11 @@ MUST_USE enum err_code iceberg_metadata_print(const struct iceberg_metadata *m, 
                                               struct err *e);
 
 /* Pointers returned below live as long as m. */
+
+/* The whole document as jansson's json_t, for a catalog that tells parts of it to others. */
+struct json_t;
+const struct json_t *iceberg_metadata_document(const struct iceberg_metadata *m);
+
 const char *iceberg_metadata_location(const struct iceberg_metadata *m);
 const char *iceberg_metadata_uuid(const struct iceberg_metadata *m);
 const char *iceberg_metadata_property(const struct iceberg_metadata *m,
