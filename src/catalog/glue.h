@@ -1,9 +1,12 @@
 /*
  * glue.h - AWS Glue Data Catalog: table parameter metadata_location, swapped under VersionId.
  *
- * Wire: JSON 1.1, AWSGlue.GetTable, CreateTable, UpdateTable, GetTables, GetDatabase,
+ * Wire: JSON 1.1, AWSGlue.GetTable, CreateTable, UpdateTable, GetTables, DeleteTable, GetDatabase,
  * CreateDatabase. Parameters of a table that are not ours are kept. Names are written in lower
- * case, as Athena has them.
+ * case, as Athena has them; the parameters calve.schema and calve.table keep them as they were
+ * given, so that a table is not taken for another whose name differs in case.
+ *
+ * A catalog_id like "<account>:s3tablescatalog/<bucket>" is S3 Tables: it places tables itself.
  *
  * Spec: AWS Glue API Reference; what Iceberg's own GlueCatalog and PyIceberg write.
  */
