@@ -348,16 +348,21 @@ static char *name_of(const struct follow *f, const char *logged)
 
 /*
  * Whether rows that no changelog has come to a followed name that stood for nothing. Those of a
- * table that was followed itself are in its own.
+ * table that is followed are in its own, unless its changelog begins behind this place, or it
+ * stands for something that was never known.
  */
 static bool comes_with_rows(const struct statement *s, const struct schema_change *rename,
                             const char *database, const char *name)
 {
     const struct followed_table *t = rename == NULL ? NULL : due_table(s, database, name);
 
-    return t != NULL && t->source.def == NULL &&
-           table_of(s->f, rename->database, rename->table) == NULL &&
-           s->f->run->options->snapshot == RUN_SNAPSHOT_INITIAL;
+    if (t == NULL || t->source.def != NULL ||
+        s->f->run->options->snapshot != RUN_SNAPSHOT_INITIAL) {
+        return false;
+    }
+    const struct followed_table *from = due_table(s, rename->database, rename->table);
+
+    return from == NULL || (from->source.def == NULL && rename->def == NULL);
 }
 
 /* A name that nobody follows yet, and that the globs choose: following ends in front of it. */
