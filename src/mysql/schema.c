@@ -467,6 +467,19 @@ enum err_code schema_set_unknown(struct schema *s, const char *database, const c
     return ERR_OK;
 }
 
+enum err_code schema_set_absent(struct schema *s, const char *database, const char *table,
+                                struct err *e)
+{
+    struct schema_entry *entry = schema_entry_make(s, 0, database, table);
+
+    if (entry == NULL) {
+        return err_nomem(e);
+    }
+    pin(s, entry, true);
+    set_for_good(s, entry, (struct schema_state){.known = SCHEMA_ABSENT});
+    return ERR_OK;
+}
+
 void schema_forget(struct schema *s, const char *database, const char *table)
 {
     struct schema_entry *entry = schema_entry_find(s, 0, database, table);

@@ -60,6 +60,10 @@ const struct table_def *schema_find(const struct schema *s, const char *database
 MUST_USE enum err_code schema_set_unknown(struct schema *s, const char *database, const char *table,
                                           struct err *e);
 
+/* Tells of a followed table that is not there; the name is pinned. Errors: ERR_NOMEM. */
+MUST_USE enum err_code schema_set_absent(struct schema *s, const char *database, const char *table,
+                                         struct err *e);
+
 /* Makes the table unknown, and takes its pin away. */
 void schema_forget(struct schema *s, const char *database, const char *table);
 
@@ -81,7 +85,8 @@ struct schema_change {
     const char *new_table;       /* RENAMED */
     const struct table_def *def; /* afterwards; NULL: gone, or unknown, and then why says why */
     const char *why;
-    bool has_rows; /* CREATED by CREATE ... SELECT: its rows events follow in the transaction */
+    bool has_rows;    /* CREATED by CREATE ... SELECT: its rows events follow in the transaction */
+    bool maybe_there; /* CREATED IF NOT EXISTS, and nobody knows whether it did; def is NULL */
 };
 
 struct schema_changes {

@@ -80,7 +80,9 @@ enum err_code schema_apply_create(struct applying *a)
     if (st->sequence || (st->if_exists && !st->or_replace && known == SCHEMA_PRESENT)) {
         return ERR_OK;
     }
-    if (st->if_exists && !st->or_replace && known == SCHEMA_UNKNOWN) {
+    bool maybe_there = st->if_exists && !st->or_replace && known == SCHEMA_UNKNOWN;
+
+    if (maybe_there) {
         why = "IF NOT EXISTS: it may have been there before, with a definition that is not known";
     } else {
         ERR_TRY(create_definition(a, &made, &why));
@@ -95,6 +97,7 @@ enum err_code schema_apply_create(struct applying *a)
     }
     if (rc == ERR_OK) {
         a->out->changes[a->out->count - 1].has_rows = st->has_rows;
+        a->out->changes[a->out->count - 1].maybe_there = maybe_there;
         rc = schema_put_table(a, st->table, made == NULL ? SCHEMA_UNKNOWN : SCHEMA_PRESENT, made);
     }
     schema_definition_drop(made);
@@ -336,7 +339,7 @@ static enum err_code alter_name(struct applying *a)
                            schema_same_name(a->s, rename->other.table, st->table.table))) {
         return ERR_OK;
     }
-    return rename_one(a, st->table, rename->other, false);
+    return rename_one(a, st->table, rename->other, st->if_exists);
 }
 
 enum err_code schema_apply_alter(struct applying *a)

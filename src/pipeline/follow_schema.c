@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "base/str.h"
+#include "mysql/snapshot.h"
 #include "mysql/source_catalog.h"
 #include "pipeline/follow_int.h"
 #include "pipeline/schema_note.h"
@@ -145,13 +146,33 @@ static enum err_code note_whole(void *ctx, const char *database, const char *cha
 }
 
 /*
+ * Whether nothing came after the start yet. An account that may not ask gets no answer: then it
+ * counts as no.
+ */
+static bool starts_now(const struct follow *f, struct mysql_conn *conn)
+{
+    const struct follow_options *o = &f->options;
+    struct low_watermark now = {.gtids = NULL};
+    bool current = strcmp(mysql_conn_server(conn)->identity, f->source) == 0 &&
+                   o->start.file[0] != '\0' &&
+                   snapshot_current_position(conn, &now, NULL) == ERR_OK &&
+                   binlog_position_compare(&now.position, &o->start) <= 0;
+
+    if (current && o->start_gtids != NULL && now.gtids != NULL) {
+        current = gtid_set_is_subset(now.gtids, o->start_gtids);
+    }
+    low_watermark_deinit(&now);
+    return current;
+}
+
+/*
  * The names that are taken, so that CREATE TABLE IF NOT EXISTS makes all others. They are those of
- * now; a table that was made since the start has been copied, or starts now.
+ * now: what they were at a start that lies behind, nobody knows. The place is looked at after them.
  */
 static enum err_code note_names(struct follow *f, struct mysql_conn *conn, struct err *e)
 {
     ERR_TRY(source_catalog_tables(conn, note_name, f, e));
-    return source_catalog_database_charsets(conn, note_whole, f, e);
+    return starts_now(f, conn) ? source_catalog_database_charsets(conn, note_whole, f, e) : ERR_OK;
 }
 
 /* Whether the table is where the stream starts: a later one joins when the stream gets there. */
@@ -254,10 +275,11 @@ enum err_code follow_schema_join(struct follow *f, struct followed_table *t, str
     }
     t->source.joined = true;
     f->apart--;
-    if (t->source.def == NULL || t->source.assumed) {
+    if (t->source.assumed) {
         return ERR_OK;
     }
-    return schema_set_table(f->schema, t->source.def, true, e);
+    return t->source.def == NULL ? schema_set_absent(f->schema, t->schema, t->name, e)
+                                 : schema_set_table(f->schema, t->source.def, true, e);
 }
 
 void follow_schema_rewind(struct follow *f)

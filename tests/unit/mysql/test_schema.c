@@ -705,6 +705,38 @@ TEST(test_schema__does_not_guess_about_tables_it_never_saw)
     schema_free(s);
 }
 
+/* RENAME and ALTER IF EXISTS do nothing to what is absent; the new name tells when that is open. */
+TEST(test_schema__does_not_guess_whether_if_exists_did)
+{
+    static const struct step steps[] = {
+        {"CREATE TABLE t (a INT)", "created shop.t", NULL},
+        {"RENAME TABLE IF EXISTS gone TO other", "", NULL},
+        {"RENAME TABLE IF EXISTS unseen.t TO t", "", "a int(11)"},
+        {"ALTER TABLE IF EXISTS unseen.t RENAME TO t", "", "a int(11)"},
+        {"ALTER TABLE IF EXISTS unseen.t RENAME TO gone", "renamed unseen.t to shop.gone unknown",
+         NULL},
+        {"RENAME TABLE IF EXISTS unseen.u TO other", "renamed unseen.u to shop.other unknown",
+         NULL},
+        {"CREATE TABLE IF NOT EXISTS gone (a INT)", "created shop.gone unknown", NULL},
+    };
+    struct schema *s = schema_of(true, MARIA_11);
+    struct schema *none = NULL;
+    struct schema_changes changes;
+    struct err e = {0};
+
+    RUN_STEPS(s, steps);
+    schema_free(s);
+    assert_ok(schema_new(&(struct schema_options){.version_number = MYSQL_8}, &none, &e), &e);
+    assert_ok(apply(none, "CREATE TABLE IF NOT EXISTS n (a INT)", &changes, &e), &e);
+    assert_true(changes.count == 1 && changes.changes[0].maybe_there);
+    assert_null(changes.changes[0].def);
+    assert_ok(schema_set_absent(none, "shop", "m", &e), &e);
+    assert_ok(apply(none, "CREATE TABLE IF NOT EXISTS m (a INT)", &changes, &e), &e);
+    assert_true(changes.count == 1 && !changes.changes[0].maybe_there);
+    assert_non_null(changes.changes[0].def);
+    schema_free(none);
+}
+
 TEST(test_schema__lets_temporary_tables_hide_others)
 {
     struct schema *s = schema_of(false, MYSQL_8);
@@ -940,6 +972,7 @@ TEST_MAIN(test_case(test_schema__creates_alters_renames_and_drops),
           test_case(test_schema__takes_back_what_was_not_kept),
           test_case(test_schema__forgets_what_was_untouched_the_longest),
           test_case(test_schema__does_not_guess_about_tables_it_never_saw),
+          test_case(test_schema__does_not_guess_whether_if_exists_did),
           test_case(test_schema__lets_temporary_tables_hide_others),
           test_case(test_schema__applies_alters_when_they_commit),
           test_case(test_schema__applies_what_failed_statements_did),
