@@ -455,6 +455,13 @@ const struct table_def *schema_find(const struct schema *s, const char *database
     return entry == NULL || entry->now.definition == NULL ? NULL : entry->now.definition->def;
 }
 
+const char *schema_find_charset(const struct schema *s, const char *database)
+{
+    const struct schema_entry *home = schema_entry_find(s, 0, database, "");
+
+    return home == NULL ? NULL : home->now.charset;
+}
+
 enum err_code schema_set_unknown(struct schema *s, const char *database, const char *table,
                                  struct err *e)
 {

@@ -56,6 +56,9 @@ void schema_server_started(struct schema *s);
 const struct table_def *schema_find(const struct schema *s, const char *database,
                                     const char *table);
 
+/* NULL when it is not known. */
+const char *schema_find_charset(const struct schema *s, const char *database);
+
 /* Tells of a table that is there, and of which nothing more is known. Errors: ERR_NOMEM. */
 MUST_USE enum err_code schema_set_unknown(struct schema *s, const char *database, const char *table,
                                           struct err *e);
@@ -86,6 +89,7 @@ struct schema_change {
     const struct table_def *def; /* afterwards; NULL: gone, or unknown, and then why says why */
     const char *why;
     bool has_rows;    /* CREATED by CREATE ... SELECT: its rows events follow in the transaction */
+    bool replaces;    /* CREATED OR REPLACE, behind a change that has dropped what was there */
     bool maybe_there; /* CREATED IF NOT EXISTS, and nobody knows whether it did; def is NULL */
 };
 

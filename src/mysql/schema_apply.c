@@ -73,9 +73,7 @@ enum err_code schema_put_table(struct applying *a, struct ddl_table_name name,
 
 const char *schema_database_charset(const struct applying *a, const char *database)
 {
-    const struct schema_entry *home = schema_entry_find(a->s, 0, database, "");
-
-    return home == NULL ? NULL : home->now.charset;
+    return schema_find_charset(a->s, database);
 }
 
 const char *schema_server_charset(const struct applying *a)

@@ -88,8 +88,9 @@ enum err_code schema_apply_create(struct applying *a)
         ERR_TRY(create_definition(a, &made, &why));
     }
     enum err_code rc = ERR_OK;
+    bool replaces = st->or_replace && known != SCHEMA_ABSENT;
 
-    if (st->or_replace && known != SCHEMA_ABSENT) {
+    if (replaces) {
         rc = schema_emit_def(a, SCHEMA_DROPPED, st->table, NULL, NULL);
     }
     if (rc == ERR_OK) {
@@ -97,6 +98,7 @@ enum err_code schema_apply_create(struct applying *a)
     }
     if (rc == ERR_OK) {
         a->out->changes[a->out->count - 1].has_rows = st->has_rows;
+        a->out->changes[a->out->count - 1].replaces = replaces;
         a->out->changes[a->out->count - 1].maybe_there = maybe_there;
         rc = schema_put_table(a, st->table, made == NULL ? SCHEMA_UNKNOWN : SCHEMA_PRESENT, made);
     }

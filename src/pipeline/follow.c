@@ -102,6 +102,8 @@ void follow_free(struct follow *f)
     (void)pthread_mutex_destroy(&f->mutex);
     schema_free(f->schema);
     free(f->schema_state);
+    free(f->later_note);
+    follow_charsets_deinit(f);
     free(f->slabs);
     free(f);
 }
@@ -238,6 +240,7 @@ enum err_code follow_cut_if_due(struct follow *f, struct err *e)
     int64_t now_us = clock_mono_us(&f->run->clock);
     int64_t waited_us = now_us - f->cut_us;
 
+    ERR_TRY(follow_charsets_take(f, e));
     if (!f->moved) {
         return ERR_OK;
     }

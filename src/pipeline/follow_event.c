@@ -22,6 +22,7 @@ static enum err_code on_gtid(struct follow *f, const struct binlog_event *ev, st
     }
     f->statement_ended = true;
     ERR_TRY(follow_schema_catch_up(f, e));
+    ERR_TRY(follow_charsets_take(f, e));
     ERR_TRY(follow_begin(f, ev, &start.gtid, e));
     f->txn.phase = start.phase;
     /* MariaDB's GTID event stands for BEGIN. */

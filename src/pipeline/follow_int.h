@@ -7,6 +7,7 @@
 #define CALVE_PIPELINE_FOLLOW_INT_H
 
 #include "mysql/schema.h"
+#include "mysql/snapshot.h"
 #include "mysql/statement.h"
 #include "pipeline/follow.h"
 #include "pipeline/prepared.h"
@@ -20,6 +21,14 @@ struct table_id_slot {
     bool used;
     uint64_t id;
     struct followed_table *table;
+};
+
+/* Charsets of databases as of a place that the stream has not reached: follow_charsets.c. */
+struct later_charset;
+struct follow_charsets {
+    struct low_watermark at;
+    char source[SOURCE_BYTES]; /* whose position that is */
+    struct later_charset *first;
 };
 
 struct follow {
@@ -94,10 +103,12 @@ struct follow {
 
     struct schema *schema; /* definitions as of the place of the stream */
     char *schema_state;    /* schema_note_state() as of the last note, or the start; NULL: none */
-    uint32_t apart;        /* tables that have not joined */
-    bool defs_changed;     /* of followed tables, since the last cut */
-    bool tainted;          /* a statement was applied by halves: no cut may follow */
-    struct err last;       /* what the run ends for, once what came before is read again */
+    char *later_note;      /* of a place that the stream has not reached: it stays; or NULL */
+    struct follow_charsets charsets;
+    uint32_t apart;    /* tables that have not joined */
+    bool defs_changed; /* of followed tables, since the last cut */
+    bool tainted;      /* a statement was applied by halves: no cut may follow */
+    struct err last;   /* what the run ends for, once what came before is read again */
 };
 
 /* One event. f->done is set when the end that was asked for is reached. */
@@ -131,6 +142,16 @@ MUST_USE enum err_code follow_schema_catch_up(struct follow *f, struct err *e);
 
 /* Whether definitions or what they depend on changed since the last cut. */
 bool follow_schema_changed(const struct follow *f);
+
+/* Whether a glob may choose tables of the database. */
+bool follow_keeps_database(const struct follow *f, const char *database);
+
+/* Of all databases that the schema has no charset of. */
+MUST_USE enum err_code follow_charsets_read(struct follow *f, struct mysql_conn *conn,
+                                            struct err *e);
+/* Between transactions: they count once their place is reached. */
+MUST_USE enum err_code follow_charsets_take(struct follow *f, struct err *e);
+void follow_charsets_deinit(struct follow *f);
 
 /* What changed since the last cut goes with this one, and can be taken back no more. */
 MUST_USE enum err_code follow_schema_cut(struct follow *f, struct cut *cut, struct err *e);

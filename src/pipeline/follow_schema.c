@@ -10,10 +10,8 @@
 /* Tables that nobody follows; what is longest untouched of more than these is forgotten. */
 #define OTHER_TABLES_MAX 256u
 
-/* Whether a glob may choose tables of the database. */
-static bool keeps_database(void *ctx, const char *database)
+bool follow_keeps_database(const struct follow *f, const char *database)
 {
-    const struct follow *f = ctx;
     const struct run_options *o = f->run->options;
 
     for (uint32_t i = 0; i < o->table_count; i++) {
@@ -31,13 +29,18 @@ static bool keeps_database(void *ctx, const char *database)
     return false;
 }
 
+static bool keeps_database(void *ctx, const char *database)
+{
+    return follow_keeps_database(ctx, database);
+}
+
 static enum err_code take_database(void *ctx, const char *database, const char *charset,
                                    struct err *e)
 {
     struct follow *f = ctx;
 
-    return keeps_database(f, database) ? schema_set_database(f->schema, database, charset, e)
-                                       : ERR_OK;
+    return follow_keeps_database(f, database) ? schema_set_database(f->schema, database, charset, e)
+                                              : ERR_OK;
 }
 
 static enum err_code new_schema(struct follow *f, struct mysql_conn *conn, struct err *e)
@@ -70,6 +73,34 @@ static struct schema_place start_of(const struct follow *f)
     return (struct schema_place){f->options.start, f->options.start_gtids, f->source};
 }
 
+/* Since 8.0.1 MySQL's table maps have the charset of each column, whatever a definition says. */
+#define MYSQL_LOGS_CHARSETS 80001u
+
+/*
+ * What the server says now about databases, where nothing is noted. From a place in the past on it
+ * is not known, and would show where the table maps do not have it.
+ */
+static enum err_code assume_charsets(struct follow *f, struct mysql_conn *conn, bool past,
+                                     struct err *e)
+{
+    const struct mysql_server *server = mysql_conn_server(conn);
+
+    return past && (server->is_mariadb || server->version_number < MYSQL_LOGS_CHARSETS)
+               ? ERR_OK
+               : source_catalog_database_charsets(conn, take_database, f, e);
+}
+
+/* Whether how some table looked at the start nobody knows. */
+static bool starts_in_the_past(const struct follow *f)
+{
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        if (f->options.tables[i]->source.assumed) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A place that is nobody's but the start's: its state is noted before anything is read. */
 static enum err_code first_note(struct follow *f, struct mysql_conn *conn, struct buf *state,
                                 char **note, struct err *e)
@@ -77,7 +108,7 @@ static enum err_code first_note(struct follow *f, struct mysql_conn *conn, struc
     struct schema_place start = start_of(f);
     struct buf out = {0};
 
-    ERR_TRY(source_catalog_database_charsets(conn, take_database, f, e));
+    ERR_TRY(assume_charsets(f, conn, starts_in_the_past(f), e));
     ERR_TRY(schema_note_state(f->schema, &start, state, e));
     enum err_code rc = schema_note_print(buf_cstr(state), NULL, NULL, 0, &out, e);
 
@@ -87,6 +118,30 @@ static enum err_code first_note(struct follow *f, struct mysql_conn *conn, struc
     }
     buf_deinit(&out);
     return rc;
+}
+
+/*
+ * There is a note, and it is of later places: other tables went on while this start's were left
+ * out. How those looked here is not known, and the note stays until the stream is past it.
+ */
+static enum err_code no_note(struct follow *f, struct mysql_conn *conn, struct buf *state,
+                             struct err *e)
+{
+    struct schema_place start = start_of(f);
+    bool later = false;
+
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        f->options.tables[i]->source.changed_since = true;
+    }
+    ERR_TRY(schema_note_is_later(f->options.schema_note, &start, &later, e));
+    if (later) {
+        f->later_note = str_dup(f->options.schema_note);
+        if (f->later_note == NULL) {
+            return err_nomem(e);
+        }
+    }
+    ERR_TRY(assume_charsets(f, conn, true, e));
+    return schema_note_state(f->schema, &start, state, e);
 }
 
 /* A followed table whose definition at the start is the note's. */
@@ -113,7 +168,11 @@ static enum err_code load_note(struct follow *f, struct mysql_conn *conn, char *
     }
     if (rc == ERR_OK && state.len == 0) {
         /* The first start: what holds now is what held there, or the table maps will say no. */
-        rc = first_note(f, conn, &state, note, e);
+        rc = f->options.schema_note == NULL ? first_note(f, conn, &state, note, e)
+                                            : no_note(f, conn, &state, e);
+    }
+    if (rc == ERR_OK) {
+        rc = follow_charsets_read(f, conn, e);
     }
     if (rc == ERR_OK) {
         f->schema_state = buf_take_text(&state);
@@ -130,7 +189,7 @@ static enum err_code note_name(void *ctx, const char *database, const char *name
     const struct followed_table *t = follow_find_table(f, span_str(database), span_str(name));
 
     /* One that is gone at the start, and there now, is made in between. */
-    if (!keeps_database(f, database) || schema_find(f->schema, database, name) != NULL ||
+    if (!follow_keeps_database(f, database) || schema_find(f->schema, database, name) != NULL ||
         (t != NULL && t->source.def == NULL)) {
         return ERR_OK;
     }
@@ -142,7 +201,7 @@ static enum err_code note_whole(void *ctx, const char *database, const char *cha
     struct follow *f = ctx;
 
     (void)charset;
-    return keeps_database(f, database) ? schema_set_whole(f->schema, database, e) : ERR_OK;
+    return follow_keeps_database(f, database) ? schema_set_whole(f->schema, database, e) : ERR_OK;
 }
 
 /*
@@ -350,8 +409,8 @@ static enum err_code list_changes(struct follow *f, struct cut *cut, struct err 
     return ERR_OK;
 }
 
-static enum err_code make_note(struct follow *f, const struct schema_was *was, uint32_t count,
-                               struct cut *cut, struct err *e)
+static enum err_code make_note(struct follow *f, const char *before, const struct schema_was *was,
+                               uint32_t count, struct cut *cut, struct err *e)
 {
     struct schema_place at = place_of(f);
     struct buf now = {0};
@@ -361,10 +420,9 @@ static enum err_code make_note(struct follow *f, const struct schema_was *was, u
 
     if (rc == ERR_OK) {
         state = buf_take_text(&now);
-        rc = state == NULL ? err_nomem(e)
-                           : schema_note_print(state, f->schema_state, was, count, &note, e);
+        rc = state == NULL ? err_nomem(e) : schema_note_print(state, before, was, count, &note, e);
     }
-    if (rc == ERR_OK) {
+    if (rc == ERR_OK && f->later_note == NULL) {
         cut->notes[WATERMARK_NOTE_SCHEMA] = buf_take_text(&note);
         rc = cut->notes[WATERMARK_NOTE_SCHEMA] == NULL ? err_nomem(e) : ERR_OK;
     }
@@ -379,7 +437,9 @@ static enum err_code make_note(struct follow *f, const struct schema_was *was, u
     return rc;
 }
 
-static enum err_code add_note(struct follow *f, struct cut *cut, struct err *e)
+/* With `passed` the former note's place lies within this cut: what was before it holds for no start
+ * that others left there. */
+static enum err_code add_note(struct follow *f, bool passed, struct cut *cut, struct err *e)
 {
     struct schema_was *was = calloc(f->options.table_count + 1u, sizeof *was);
     uint32_t count = 0;
@@ -394,7 +454,8 @@ static enum err_code add_note(struct follow *f, struct cut *cut, struct err *e)
             was[count++] = (struct schema_was){t->schema, t->name, t->source.noted_def};
         }
     }
-    enum err_code rc = make_note(f, was, count, cut, e);
+    enum err_code rc =
+        make_note(f, passed ? NULL : f->schema_state, was, passed ? 0 : count, cut, e);
 
     free(was);
     return rc == ERR_OK ? remember_defs(f, e) : rc;
@@ -405,11 +466,33 @@ bool follow_schema_changed(const struct follow *f)
     return f->defs_changed || schema_has_changed(f->schema);
 }
 
+/* Whether the place of a later note is reached; from then on notes are written. */
+static enum err_code pass_later_note(struct follow *f, bool *passed, struct err *e)
+{
+    struct schema_place at = place_of(f);
+    bool later = true;
+
+    *passed = false;
+    if (f->later_note == NULL) {
+        return ERR_OK;
+    }
+    ERR_TRY(schema_note_is_later(f->later_note, &at, &later, e));
+    if (!later) {
+        free(f->later_note);
+        f->later_note = NULL;
+        *passed = true;
+    }
+    return ERR_OK;
+}
+
 enum err_code follow_schema_cut(struct follow *f, struct cut *cut, struct err *e)
 {
+    bool passed;
+
+    ERR_TRY(pass_later_note(f, &passed, e));
     if (follow_schema_changed(f)) {
         ERR_TRY(list_changes(f, cut, e));
-        ERR_TRY(add_note(f, cut, e));
+        ERR_TRY(add_note(f, passed, cut, e));
     }
     schema_keep(f->schema);
     note_defs(f);

@@ -257,10 +257,11 @@ static bool stays_assumed(const struct follow *f, const struct followed_table *t
            str_ieq(binlog_stream_server(f->stream)->binlog_row_metadata, "FULL");
 }
 
-/* IF NOT EXISTS: if it made the table, a later ALTER of it stops; else nothing happened. */
-static bool leaves_assumed(const struct followed_table *t, const struct schema_change *c)
+/* The same where it was made as nobody can tell, or was there already. */
+static bool leaves_assumed(const struct follow *f, const struct followed_table *t,
+                           const struct schema_change *c)
 {
-    return t->source.assumed && c->maybe_there;
+    return c->def == NULL && !c->replaces && stays_assumed(f, t);
 }
 
 static const char *policy_obstacle(const struct statement *s, const struct followed_table *t)
@@ -303,7 +304,7 @@ static const char *obstacle(const struct statement *s, const struct schema_chang
     *table = t;
     switch (c->kind) {
     case SCHEMA_CREATED:
-        return t != NULL && c->def == NULL && !leaves_assumed(t, c) ? c->why : NULL;
+        return t != NULL && c->def == NULL && !leaves_assumed(s->f, t, c) ? c->why : NULL;
     case SCHEMA_ALTERED:
         return t != NULL && t->source.def != NULL && c->def == NULL && !stays_assumed(s->f, t)
                    ? c->why
@@ -405,7 +406,7 @@ static enum err_code on_created(const struct statement *s, const struct schema_c
 {
     struct followed_table *t = due_table(s, c->database, c->table);
 
-    if (t == NULL || leaves_assumed(t, c)) {
+    if (t == NULL || leaves_assumed(s->f, t, c)) {
         return ERR_OK;
     }
     if (t->source.def != NULL && !t->source.assumed) {

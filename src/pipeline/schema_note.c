@@ -7,6 +7,7 @@
 
 #define NOTE_VERSION   1
 #define DEFS_BYTES_MAX ((size_t)256 << 20)
+#define CANNOT_READ    "schema note: it cannot be read"
 #define NOT_UTF8       "schema note: '%s' is not UTF-8"
 
 /* ---- printing ---- */
@@ -120,8 +121,24 @@ enum err_code schema_note_print(const char *now, const char *before, const struc
 
 /* ---- loading ---- */
 
+enum order { ORDER_UNKNOWN, ORDER_NOT_AFTER, ORDER_AFTER };
+
+static enum order order_by_gtids(const char *gtids, const struct gtid_set *start, bool *corrupt)
+{
+    struct gtid_set *set = NULL;
+
+    if (gtid_set_parse(gtids, gtid_set_flavor(start), &set, NULL) != ERR_OK) {
+        *corrupt = true;
+        return ORDER_UNKNOWN;
+    }
+    bool holds = gtid_set_is_subset(set, start);
+
+    gtid_set_free(set);
+    return holds ? ORDER_NOT_AFTER : ORDER_AFTER;
+}
+
 /* Whether the state's place is at or before `start`. */
-static bool holds_at(const json_t *state, const struct schema_place *start, bool *corrupt)
+static enum order order_of(const json_t *state, const struct schema_place *start, bool *corrupt)
 {
     const char *source = json_string_value(json_object_get(state, "source"));
     const char *gtids = json_string_value(json_object_get(state, "gtid"));
@@ -132,24 +149,24 @@ static bool holds_at(const json_t *state, const struct schema_place *start, bool
 
     if (file == NULL || strlen(file) >= sizeof position.file) {
         *corrupt = true;
-        return false;
+        return ORDER_UNKNOWN;
     }
     memcpy(position.file, file, strlen(file) + 1);
-    bool by_gtids = gtids != NULL && start->gtids != NULL &&
-                    (gtid_set_flavor(start->gtids) == GTID_FLAVOR_MYSQL || !same ||
-                     start->position.file[0] == '\0');
-
-    if (by_gtids) {
-        struct gtid_set *set = NULL;
-
-        *corrupt = gtid_set_parse(gtids, gtid_set_flavor(start->gtids), &set, NULL) != ERR_OK;
-        bool holds = !*corrupt && gtid_set_is_subset(set, start->gtids);
-
-        gtid_set_free(set);
-        return holds;
+    if (gtids != NULL && start->gtids != NULL &&
+        (gtid_set_flavor(start->gtids) == GTID_FLAVOR_MYSQL || !same ||
+         start->position.file[0] == '\0')) {
+        return order_by_gtids(gtids, start->gtids, corrupt);
     }
-    return same && start->position.file[0] != '\0' &&
-           binlog_position_compare(&position, &start->position) <= 0;
+    if (!same || file[0] == '\0' || start->position.file[0] == '\0') {
+        return ORDER_UNKNOWN;
+    }
+    return binlog_position_compare(&position, &start->position) <= 0 ? ORDER_NOT_AFTER
+                                                                     : ORDER_AFTER;
+}
+
+static bool holds_at(const json_t *state, const struct schema_place *start, bool *corrupt)
+{
+    return order_of(state, start, corrupt) == ORDER_NOT_AFTER;
 }
 
 static enum err_code load_table(struct json_fields_in *p, const json_t *o, bool pinned,
@@ -262,7 +279,29 @@ static enum err_code load_note(const json_t *note, const struct schema_place *st
         ERR_TRY(load_state(before, s, state, e));
         return load_all_was(json_object_get(note, "was"), changed, s, e);
     }
-    return corrupt ? err_set(e, ERR_CORRUPT, "schema note: it cannot be read") : ERR_OK;
+    return corrupt ? err_set(e, ERR_CORRUPT, CANNOT_READ) : ERR_OK;
+}
+
+static enum err_code parse_note(const char *note, json_t **out, struct err *e)
+{
+    json_error_t why;
+
+    *out = json_loads(note, JSON_REJECT_DUPLICATES, &why);
+    return *out == NULL
+               ? err_set(e, ERR_CORRUPT, "schema note: %s at column %d", why.text, why.column)
+               : ERR_OK;
+}
+
+enum err_code schema_note_is_later(const char *note, const struct schema_place *at, bool *out,
+                                   struct err *e)
+{
+    json_t *o = NULL;
+    bool corrupt = false;
+
+    ERR_TRY(parse_note(note, &o, e));
+    *out = order_of(json_object_get(o, "now"), at, &corrupt) == ORDER_AFTER;
+    json_decref(o);
+    return corrupt ? err_set(e, ERR_CORRUPT, CANNOT_READ) : ERR_OK;
 }
 
 enum err_code schema_note_load(const char *note, const struct schema_place *start, struct schema *s,
@@ -272,12 +311,9 @@ enum err_code schema_note_load(const char *note, const struct schema_place *star
                                void *ctx, struct err *e)
 {
     const struct changed to = {changed, ctx};
-    json_error_t why;
-    json_t *o = json_loads(note, JSON_REJECT_DUPLICATES, &why);
+    json_t *o = NULL;
 
-    if (o == NULL) {
-        return err_set(e, ERR_CORRUPT, "schema note: %s at column %d", why.text, why.column);
-    }
+    ERR_TRY(parse_note(note, &o, e));
     enum err_code rc = load_note(o, start, s, state, &to, e);
 
     json_decref(o);

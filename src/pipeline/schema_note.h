@@ -43,6 +43,13 @@ MUST_USE enum err_code schema_note_print(const char *now, const char *before,
                                          struct buf *out, struct err *e);
 
 /*
+ * Whether the note's latest state is of a place that the log reaches behind `at`, as far as the two
+ * compare. Errors: ERR_CORRUPT.
+ */
+MUST_USE enum err_code schema_note_is_later(const char *note, const struct schema_place *at,
+                                            bool *out, struct err *e);
+
+/*
  * Puts the later of the note's states that is not after `start` into s, and its text into *state
  * (empty: none of them is). With the state of before, followed tables that changed since are what
  * they were; `changed` is called for each of them, before it returns.

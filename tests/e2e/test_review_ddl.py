@@ -133,13 +133,18 @@ def test_if_not_exists_of_tables_that_globs_choose(flavor, live, make_source, ma
 
 
 @pytest.mark.parametrize("flavor", FLAVORS)
-def test_if_not_exists_behind_a_start_in_the_past(flavor, make_source, make_calve):
-    source = make_source(flavor)
+@pytest.mark.parametrize("names", [False, True])
+def test_if_not_exists_behind_a_start_in_the_past(flavor, names, make_source, make_calve):
+    """Whether the table was there nobody knows; with names in the log nothing is decoded by wrong ones."""
+    source = make_source(flavor, **({"binlog_row_metadata": "FULL"} if names else NO_NAMES[flavor]))
     start = source.place()
     source.sql("CREATE TABLE IF NOT EXISTS t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)",
                "CREATE TABLE IF NOT EXISTS t (id INT PRIMARY KEY, never INT)", "INSERT INTO t VALUES (2)")
-    calve = make_calve(source)
-    calve.ok("run", snapshot="never", until="current", **{"from": start})
+    calve = make_calve(source, options={"snapshot": "never", "from": start})
+    if not names:
+        stopped = calve.run("run", until="current")
+        assert stopped.status == 1 and "IF NOT EXISTS: it may have been there before" in stopped.error
+    calve.catch_up(ddl_accept=None if names else stopped.error.rsplit("--ddl-accept ", 1)[1].split(";")[0])
     assert ids(calve, source) == [1, 2]
 
 
@@ -156,3 +161,112 @@ def test_rename_if_exists_in_the_lag(flavor, statement, make_source, make_calve)
                "INSERT INTO t VALUES (3, 3)")
     calve.catch_up()
     assert ids(calve, source) == [1, 2, 3]
+
+
+# ---- places of which nothing is noted ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_table_that_was_left_out_of_several_runs(flavor, make_source, make_calve):
+    """What others became meanwhile is not what they were when this one stopped."""
+    source = make_source(flavor, **NO_NAMES[flavor])
+    source.sql("CREATE TABLE a (id INT PRIMARY KEY, x INT, y INT)", "CREATE TABLE b (id INT PRIMARY KEY, z INT)",
+               "CREATE TABLE c (id INT PRIMARY KEY)")
+    calve = make_calve(source, tables=f"{source.schema}.?")
+    calve.catch_up()
+    only = f"{source.schema}.a,{source.schema}.c"
+    for statement in ("RENAME TABLE b TO _b_old, a TO b", "CREATE TABLE a (id INT PRIMARY KEY, y INT, x INT)",
+                      "ALTER TABLE c ADD q INT"):
+        source.sql(statement)
+        calve.catch_up(table=only)
+    source.sql("INSERT INTO b (id, x, y) VALUES (1, 10, 20)")
+    stopped = right_or_stopped(calve, source, "b", {"id": 1, "x": 10, "y": 20}, "RENAME TABLE b TO _b_old, a TO b")
+    assert stopped.status != 0
+    calve.catch_up(ddl_accept=stopped.error.rsplit("--ddl-accept ", 1)[1].split(";")[0])
+    assert rows(calve, source, "b")[-1] == ("insert", {"id": 1, "x": 10, "y": 20})
+    # The others still know what they knew.
+    source.sql("INSERT INTO a (id, x, y) VALUES (1, 10, 20)", "INSERT INTO c VALUES (1, 2)")
+    calve.catch_up(table=only)
+    assert rows(calve, source, "a")[-1] == ("insert", {"id": 1, "y": 20, "x": 10})
+    assert rows(calve, source, "c")[-1] == ("insert", {"id": 1, "q": 2})
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_run_of_the_left_out_table_keeps_the_note_of_the_others(flavor, make_source, make_calve):
+    """It ends in front of what is noted; the next run of the others goes on from there."""
+    source = make_source(flavor, **NO_NAMES[flavor])
+    source.sql("CREATE TABLE a (id INT PRIMARY KEY)", "CREATE TABLE b (id INT PRIMARY KEY)")
+    calve = make_calve(source, tables=f"{source.schema}.?")
+    calve.catch_up()
+    only = f"{source.schema}.a"
+    source.sql("ALTER TABLE a ADD p INT")
+    calve.catch_up(table=only)
+    source.sql("CREATE TABLE _x (id INT PRIMARY KEY, u INT, v INT)", "ALTER TABLE b ADD q INT", "INSERT INTO b VALUES (1, 2)")
+    middle = source.place()
+    source.sql("ALTER TABLE _x CHANGE u v INT, CHANGE v u INT", "ALTER TABLE a ADD r INT")
+    calve.catch_up(table=only)
+    calve.ok("run", table=f"{source.schema}.b", until=middle)
+    assert rows(calve, source, "b")[-1] == ("insert", {"id": 1, "q": 2})
+    source.sql("RENAME TABLE a TO _a_old, _x TO a", "INSERT INTO a (id, u, v) VALUES (1, 10, 20)")
+    right_or_stopped(calve, source, "a", {"id": 1, "v": 20, "u": 10}, "RENAME TABLE a TO _a_old")
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_database_that_changed_while_a_table_was_left_out(flavor, make_source, make_calve):
+    source = make_source(flavor, **NO_NAMES[flavor])
+    source.sql("CREATE TABLE a (id INT PRIMARY KEY)", "CREATE TABLE b (id INT PRIMARY KEY)")
+    calve = make_calve(source, tables=f"{source.schema}.?")
+    calve.catch_up()
+    only = f"{source.schema}.a"
+    source.sql("DROP TABLE b", "CREATE TABLE b (id INT PRIMARY KEY, v VARCHAR(20))", "INSERT INTO b VALUES (1, 'é')")
+    calve.catch_up(table=only)
+    source.sql(f"ALTER DATABASE {source.schema} CHARACTER SET latin1")
+    calve.catch_up(table=only)
+    source.sql("ALTER TABLE a ADD x INT")
+    calve.catch_up(table=only)
+    result = calve.run("run", until="current")
+    if result.status == 0:
+        assert rows(calve, source, "b")[-1] == ("insert", {"id": 1, "v": "é"})
+    else:  # MySQL's log has the charset of each column
+        assert "CREATE TABLE b" in result.error or "its charset is utf8mb4 in the binlog" in result.error
+
+
+@pytest.mark.parametrize("flavor", FLAVORS[1:])
+@pytest.mark.parametrize("names", [False, True])
+def test_the_charset_of_a_database_at_a_start_in_the_past(flavor, names, make_source, make_calve):
+    """MariaDB. The one of today counts from today on, and what a statement says from there on."""
+    source = make_source(flavor, **({"binlog_row_metadata": "FULL"} if names else NO_NAMES[flavor]))
+    start = source.place()
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY, v VARCHAR(20))", "INSERT INTO t VALUES (1, 'é')",
+               f"ALTER DATABASE {source.schema} CHARACTER SET latin1", "CREATE TABLE u (id INT PRIMARY KEY, v VARCHAR(20))",
+               "INSERT INTO u VALUES (1, 'é')", "ALTER TABLE u ADD w INT", "INSERT INTO u VALUES (2, 'é', 2)")
+    calve = make_calve(source, options={"snapshot": "never", "from": start})
+    if not names:
+        stopped = calve.run("run", until="current")
+        assert stopped.status == 1 and "CREATE TABLE t" in stopped.error
+    calve.catch_up(ddl_accept=None if names else stopped.error.rsplit("--ddl-accept ", 1)[1].split(";")[0])
+    assert rows(calve, source)[-1] == ("insert", {"id": 1, "v": "é"})
+    assert rows(calve, source, "u") == [("insert", {"id": 1, "v": "é"}), ("insert", {"id": 2, "v": "é", "w": 2})]
+    source.sql("CREATE TABLE n (id INT PRIMARY KEY, v VARCHAR(20))", "INSERT INTO n VALUES (1, 'é')", "DROP TABLE n")
+    calve.catch_up()
+    assert rows(calve, source, "n")[0] == ("insert", {"id": 1, "v": "é"})
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_the_charset_of_today_counts_from_today_on(flavor, make_source, make_calve):
+    """Behind a start in the past, once what was read then is reached."""
+    source = make_source(flavor, **NO_NAMES[flavor])
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY)")
+    start = source.place()
+    source.sql("INSERT INTO t VALUES (1)")
+    calve = make_calve(source, options={"snapshot": "never", "from": start})
+    running = calve.start("run")
+    running.wait_event("cut.committed")
+    create = ("CREATE TABLE n (id INT PRIMARY KEY, v VARCHAR(20))", "INSERT INTO n VALUES (1, 'é')", "DROP TABLE n")
+    source.sql(*create)
+    running.wait_event("table.found")
+    assert running.stop().status == 0
+    calve.catch_up()
+    source.sql(f"ALTER DATABASE {source.schema} CHARACTER SET latin1", *create)
+    calve.catch_up()
+    assert [p for kind, p in rows(calve, source, "n") if kind == "insert"] == [{"id": 1, "v": "é"}] * 2

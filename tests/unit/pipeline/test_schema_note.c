@@ -165,6 +165,42 @@ TEST(test_schema_note__takes_the_state_that_holds_at_the_start)
     }
 }
 
+TEST(test_schema_note__tells_whether_it_is_of_a_later_place)
+{
+    static const struct {
+        struct binlog_position at;
+        const char *gtids;
+        const char *source;
+        bool later;
+    } cases[] = {
+        {{"binlog.000010", 199}, NULL, "server", true},
+        {{"binlog.000001", 4}, NULL, "server", true},
+        {{"binlog.000010", 200}, NULL, "server", false},
+        {{"binlog.000011", 4}, NULL, "server", false},
+        {{"binlog.000001", 4}, NULL, "another", false}, /* nobody can tell */
+        {{"", 0}, NULL, "server", false},
+        {{"binlog.000011", 4}, UUID ":1-19", "server", true},
+        {{"binlog.000001", 4}, UUID ":1-20", "another", false},
+    };
+    struct err e = {0};
+    bool later;
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *note = sample_note(cases[i].gtids != NULL);
+        struct gtid_set *gtids = cases[i].gtids == NULL ? NULL : set_of(cases[i].gtids);
+        const struct schema_place at = {cases[i].at, gtids, cases[i].source};
+
+        assert_ok(schema_note_is_later(note, &at, &later, &e), &e);
+        assert_int_equal(later, cases[i].later);
+        gtid_set_free(gtids);
+        free(note);
+    }
+    assert_err(schema_note_is_later("{}", &(struct schema_place){{"", 0}, NULL, ""}, &later, &e),
+               ERR_CORRUPT, &e);
+    assert_err(schema_note_is_later("{", &(struct schema_place){{"", 0}, NULL, ""}, &later, &e),
+               ERR_CORRUPT, &e);
+}
+
 TEST(test_schema_note__a_state_reads_back_as_it_was)
 {
     char *note = sample_note(false);
@@ -229,6 +265,7 @@ TEST(test_schema_note__rejects_every_truncation)
 }
 
 TEST_MAIN(test_case(test_schema_note__takes_the_state_that_holds_at_the_start),
+          test_case(test_schema_note__tells_whether_it_is_of_a_later_place),
           test_case(test_schema_note__a_state_reads_back_as_it_was),
           test_case(test_schema_note__refuses_what_is_none),
           test_case(test_schema_note__rejects_every_truncation))
