@@ -89,6 +89,7 @@ struct schema_change {
     const struct table_def *def; /* afterwards; NULL: gone, or unknown, and then why says why */
     const char *why;
     bool has_rows;    /* CREATED by CREATE ... SELECT: its rows events follow in the transaction */
+    bool filled;      /* CREATED with rows that no event brings: from a partition */
     bool replaces;    /* CREATED OR REPLACE, behind a change that has dropped what was there */
     bool maybe_there; /* CREATED IF NOT EXISTS, and nobody knows whether it did; def is NULL */
 };

@@ -283,11 +283,11 @@ static enum err_code part_off(struct applying *a, struct ddl_table_name other)
     enum err_code rc = schema_emit_def(a, SCHEMA_CREATED, other, made, not_known);
 
     if (rc == ERR_OK) {
+        a->out->changes[a->out->count - 1].filled = true;
         rc = schema_put_table(a, other, made == NULL ? SCHEMA_UNKNOWN : SCHEMA_PRESENT, made);
     }
     schema_definition_drop(made);
     ERR_TRY(rc);
-    ERR_TRY(change_rows(a, SCHEMA_ROWS_REPLACED, other));
     return change_rows(a, SCHEMA_ROWS_REMOVED, a->statement.table);
 }
 

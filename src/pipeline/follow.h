@@ -22,7 +22,7 @@
  */
 struct follow_join {
     bool wanted;
-    bool has_rows; /* that are not in the log behind `position`: it came by RENAME */
+    bool has_rows; /* that are not in the log behind `position`, or how it looks nobody knows */
     char *schema;
     char *name;
     char source[SOURCE_BYTES]; /* whose position that is */

@@ -353,29 +353,35 @@ static char *name_of(const struct follow *f, const char *logged)
     return name;
 }
 
+/* Whether the new name has rows that no event brings, or may be made in a way that nobody knows. */
+static bool brings_rows(const struct schema_change *c)
+{
+    return c->kind == SCHEMA_RENAMED || c->filled || (c->def == NULL && !c->maybe_there);
+}
+
 /*
  * Whether rows that no changelog has come to a followed name that stood for nothing. Those of a
  * table that is followed are in its own, unless its changelog begins behind this place, or it
  * stands for something that was never known.
  */
-static bool comes_with_rows(const struct statement *s, const struct schema_change *rename,
+static bool comes_with_rows(const struct statement *s, const struct schema_change *c,
                             const char *database, const char *name)
 {
-    const struct followed_table *t = rename == NULL ? NULL : due_table(s, database, name);
+    const struct followed_table *t = due_table(s, database, name);
 
-    if (t == NULL || t->source.def != NULL ||
+    if (t == NULL || t->source.def != NULL || !brings_rows(c) ||
         s->f->run->options->snapshot != RUN_SNAPSHOT_INITIAL) {
         return false;
     }
-    const struct followed_table *from = due_table(s, rename->database, rename->table);
+    const struct followed_table *from =
+        c->kind == SCHEMA_RENAMED ? due_table(s, c->database, c->table) : NULL;
 
-    return from == NULL || (from->source.def == NULL && rename->def == NULL);
+    return from == NULL || (from->source.def == NULL && c->def == NULL);
 }
 
 /* A name that nobody follows yet, and that the globs choose: following ends in front of it. */
-static enum err_code join_if_chosen(const struct statement *s, const char *database,
-                                    const char *name, const struct schema_change *rename,
-                                    struct err *e)
+static enum err_code join_if_chosen(const struct statement *s, const struct schema_change *c,
+                                    const char *database, const char *name, struct err *e)
 {
     struct follow_join *join = s->f->options.join;
     char *full_name = str_format("%s.%s", database, name);
@@ -384,7 +390,7 @@ static enum err_code join_if_chosen(const struct statement *s, const char *datab
         return err_nomem(e);
     }
     bool known = table_of(s->f, database, name) != NULL;
-    bool chosen = known ? comes_with_rows(s, rename, database, name)
+    bool chosen = known ? comes_with_rows(s, c, database, name)
                         : run_chooses(s->f->run->options, full_name, s->f->options.icase);
 
     free(full_name);
@@ -397,7 +403,7 @@ static enum err_code join_if_chosen(const struct statement *s, const char *datab
         return err_nomem(e);
     }
     join->wanted = true;
-    join->has_rows = rename != NULL;
+    join->has_rows = brings_rows(c);
     return ERR_OK;
 }
 
@@ -487,9 +493,9 @@ static enum err_code find_joins(const struct statement *s, const struct schema_c
         const struct schema_change *c = &changes->changes[i];
 
         if (c->kind == SCHEMA_CREATED) {
-            ERR_TRY(join_if_chosen(s, c->database, c->table, NULL, e));
+            ERR_TRY(join_if_chosen(s, c, c->database, c->table, e));
         } else if (c->kind == SCHEMA_RENAMED) {
-            ERR_TRY(join_if_chosen(s, c->new_database, c->new_table, c, e));
+            ERR_TRY(join_if_chosen(s, c, c->new_database, c->new_table, e));
         }
     }
     return ERR_OK;

@@ -270,3 +270,106 @@ def test_the_charset_of_today_counts_from_today_on(flavor, make_source, make_cal
     source.sql(f"ALTER DATABASE {source.schema} CHARACTER SET latin1", *create)
     calve.catch_up()
     assert [p for kind, p in rows(calve, source, "n") if kind == "insert"] == [{"id": 1, "v": "é"}] * 2
+
+
+# ---- tables that are made as nobody can tell -----------------------------------------------------
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+@pytest.mark.parametrize("live", [False, True])
+def test_create_like_a_table_that_nobody_knows(flavor, live, make_source, make_calve):
+    """It is copied, also where its name stood for a table before."""
+    source = make_source(flavor, **NO_NAMES[flavor])
+    other = make_source(flavor, **NO_NAMES[flavor])
+    other.sql("CREATE TABLE tmpl (id INT PRIMARY KEY, a INT, b INT)")
+    source.sql("CREATE TABLE x (id INT PRIMARY KEY)", "INSERT INTO x VALUES (9)", "CREATE TABLE _y (id INT PRIMARY KEY)")
+    calve = make_calve(source, options={"exclude-table": f"{source.schema}._*"})
+    calve.catch_up()
+    if live:
+        running = calve.start("run")
+        running.wait_event("source.connected")
+    source.sql(f"CREATE TABLE n LIKE {other.schema}.tmpl", "INSERT INTO n VALUES (1, 2, 3)", "CREATE TABLE m LIKE _y",
+               "INSERT INTO m VALUES (3)", f"CREATE TABLE p LIKE {other.schema}.tmpl", "DROP TABLE p", "DROP TABLE x",
+               f"CREATE TABLE x LIKE {other.schema}.tmpl", "INSERT INTO x VALUES (1, 10, 20)",
+               "ALTER TABLE x CHANGE a b INT, CHANGE b a INT", "INSERT INTO x (id, a, b) VALUES (2, 20, 10)")
+    if live:
+        running.wait_event("table.found", where=lambda found: found["table"].endswith(".x"))
+        assert running.stop().status == 0
+    calve.catch_up()
+    source.sql("INSERT INTO x (id, a, b) VALUES (3, 30, 40)", "INSERT INTO n VALUES (4, 5, 6)")
+    calve.catch_up()
+    assert [p for kind, p in rows(calve, source, "n") if kind != "drop"] == [
+        {"id": 1, "a": 2, "b": 3}, {"id": 4, "a": 5, "b": 6}]
+    assert ids(calve, source, "m") == [3]
+    last = {p["id"]: p for kind, p in rows(calve, source, "x") if kind in ("insert", "backfill")}
+    assert last == {9: {"id": 9}, 1: {"id": 1, "b": 10, "a": 20}, 2: {"id": 2, "b": 10, "a": 20},
+                    3: {"id": 3, "b": 40, "a": 30}}
+
+
+@pytest.mark.parametrize("live", [False, True])
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_partition_becomes_a_table(live, gone, make_source, make_calve):
+    """MariaDB 11: with rows that no event brings."""
+    source = make_source("mariadb-11.8")
+    source.sql("CREATE TABLE a (id INT PRIMARY KEY) PARTITION BY RANGE (id) (PARTITION p0 VALUES LESS THAN (10), "
+               "PARTITION p1 VALUES LESS THAN (20))", "INSERT INTO a VALUES (1), (12)")
+    calve = make_calve(source)
+    calve.catch_up()
+    if live:
+        running = calve.start("run")
+        running.wait_event("source.connected")
+    source.sql("ALTER TABLE a CONVERT PARTITION p0 TO TABLE n", "INSERT INTO n VALUES (2)")
+    if live:
+        running.wait_event("source.connected", count=2)
+    if gone:
+        source.sql("DROP TABLE n")
+    if live:
+        assert running.stop().status == 0
+    source.sql("INSERT INTO a VALUES (13)")
+    calve.catch_up()
+    if not gone:
+        assert ids(calve, source, "n") == [1, 2]
+    assert [kind for kind, _ in rows(calve, source, "a")] == ["backfill", "backfill", "truncate", "insert"]
+
+
+ALTERS = ("ALTER TABLE t CHANGE a b INT, CHANGE b a INT", "RENAME TABLE t TO u, u TO t")
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+@pytest.mark.parametrize("again", ALTERS)
+def test_an_accepted_definition_that_changed_again(flavor, again, make_source, make_calve):
+    """The server's definition of now is not the one that the accepted statement made: nothing is read by it."""
+    source = make_source(flavor, **NO_NAMES[flavor])
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY)", "CREATE TABLE _x (id INT PRIMARY KEY, a INT, b INT)")
+    calve = make_calve(source, options={"exclude-table": f"{source.schema}._*"})
+    calve.catch_up()
+    source.sql("RENAME TABLE t TO _old, _x TO t", "INSERT INTO t VALUES (1, 10, 20)", again,
+               "INSERT INTO t (id, a, b) VALUES (2, 20, 10)")
+    stopped = calve.run("run", until="current")
+    place = stopped.error.rsplit("--ddl-accept ", 1)[1].split(";")[0]
+    for accepted in (place, "all"):
+        refused = calve.run("run", until="current", ddl_accept=accepted)
+        assert refused.status == 1 and "was changed again" in refused.error and again in refused.error
+        assert rows(calve, source) == []
+    calve.lake.catalog.drop_table((source.schema, "t"))
+    calve.catch_up()
+    assert ids(calve, source) == [1, 2]
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_an_accepted_definition_that_stays(flavor, make_source, make_calve):
+    """What changes the table no more, or later than the run began, stops nothing."""
+    source = make_source(flavor, **NO_NAMES[flavor])
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY)", "CREATE TABLE _x (id INT PRIMARY KEY, a INT, b INT)")
+    calve = make_calve(source, options={"exclude-table": f"{source.schema}._*"})
+    calve.catch_up()
+    source.sql("RENAME TABLE t TO _old, _x TO t", "INSERT INTO t VALUES (1, 10, 20)", "ALTER TABLE t ADD INDEX (a)",
+               "CREATE TABLE n (id INT PRIMARY KEY)", "INSERT INTO n VALUES (1)", "INSERT INTO t VALUES (2, 20, 10)")
+    running = calve.start("run", ddl_accept="all")
+    running.wait_event("cut.committed", where=lambda cut: len(rows(calve, source)) > 2)
+    source.sql("ALTER TABLE t CHANGE a b INT, CHANGE b a INT", "INSERT INTO t (id, a, b) VALUES (3, 30, 40)")
+    running.wait_event("cut.committed", where=lambda cut: len(rows(calve, source)) > 3)
+    assert running.stop().status == 0
+    assert [p for kind, p in rows(calve, source) if kind == "insert"] == [
+        {"id": 1, "a": 10, "b": 20}, {"id": 2, "a": 20, "b": 10}, {"id": 3, "b": 40, "a": 30}]
+    assert ids(calve, source, "n") == [1]

@@ -59,10 +59,11 @@ static inline void show_changes(const struct schema_changes *changes, char *out,
         char text[1024];
         bool renamed = c->kind == SCHEMA_RENAMED;
 
-        (void)snprintf(text, sizeof text, "%s%s %s.%s%s%s%s%s%s%s", i == 0 ? "" : "; ",
+        (void)snprintf(text, sizeof text, "%s%s %s.%s%s%s%s%s%s%s%s", i == 0 ? "" : "; ",
                        change_names[c->kind], c->database, c->table, renamed ? " to " : "",
                        renamed ? c->new_database : "", renamed ? "." : "",
                        renamed ? c->new_table : "", c->has_rows ? " with rows" : "",
+                       c->filled ? " filled" : "",
                        c->def == NULL && c->kind != SCHEMA_DROPPED ? " unknown" : "");
         put(out, out_bytes, text);
         assert_true((c->why == NULL) == (c->def != NULL || c->kind == SCHEMA_DROPPED));
