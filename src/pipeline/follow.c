@@ -229,6 +229,10 @@ static enum err_code note_cut(struct follow *f, struct err *e)
 
 enum err_code follow_cut(struct follow *f, struct err *e)
 {
+    if (follow_schema_is_open(f)) {
+        return ERR_OK;
+    }
+    follow_schema_settle(f);
     ERR_TRY(follow_send_slabs(f, e));
     ERR_TRY(note_cut(f, e));
     return send_cut(f, e);
@@ -241,7 +245,7 @@ enum err_code follow_cut_if_due(struct follow *f, struct err *e)
     int64_t waited_us = now_us - f->cut_us;
 
     ERR_TRY(follow_charsets_take(f, e));
-    if (!f->moved) {
+    if (!f->moved || follow_schema_is_open(f)) {
         return ERR_OK;
     }
     /* Nothing of ours happened: only the watermarks move, and less often. */
@@ -570,6 +574,12 @@ static enum err_code run(struct follow *f, struct err *e)
         return err_set(e, ERR_CANCELLED, "the run has failed");
     }
     ERR_TRY(follow_leave(f, e));
+    if (follow_schema_is_open(f) && f->done && f->last.code == ERR_OK && !f->options.join->wanted) {
+        return err_set(e, ERR_CONFIG,
+                       "until: a definition was accepted that is the server's as of %s:%llu, and "
+                       "whether it was the same before is known there: let the run go that far",
+                       f->adopted_to.file, (unsigned long long)f->adopted_to.offset);
+    }
     if (f->moved) {
         ERR_TRY(follow_cut(f, e));
     }

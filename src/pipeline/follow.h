@@ -51,6 +51,7 @@ struct follow_options {
     bool start_anonymous; /* some tables have transactions that the sets do not tell */
     bool start_inside;    /* the position may lie inside of a transaction */
     const char *replica_uuid;
+    bool until_moves;         /* the end was asked for as "current": it may come somewhat later */
     const char *schema_note;  /* WATERMARK_NOTE_SCHEMA; NULL: there is none */
     struct follow_join *join; /* filled when the run of it ends for a new table; the caller's */
 };

@@ -103,7 +103,9 @@ struct follow {
 
     struct schema *schema; /* definitions as of the place of the stream */
     char *schema_state;    /* schema_note_state() as of the last note, or the start; NULL: none */
-    char *later_note;      /* of a place that the stream has not reached: it stays; or NULL */
+    struct binlog_position adopted_to; /* no cut falls before: accepted definitions are of there,
+                                          and may prove wrong up to it; file "": anywhere */
+    char *later_note; /* of a place that the stream has not reached: it stays; or NULL */
     struct follow_charsets charsets;
     uint32_t apart;    /* tables that have not joined */
     bool defs_changed; /* of followed tables, since the last cut */
@@ -158,6 +160,12 @@ MUST_USE enum err_code follow_schema_cut(struct follow *f, struct cut *cut, stru
 
 /* All definitions as of the last cut. */
 void follow_schema_rewind(struct follow *f);
+
+/* Whether f->end lies where definitions that were accepted may still prove wrong. */
+bool follow_schema_is_open(const struct follow *f);
+/* Accepted definitions count as they are from here on. */
+void follow_schema_settle(struct follow *f);
+
 /* A rows event of a followed table: to its lane, or to the rows that the transaction holds. */
 MUST_USE enum err_code follow_put(struct follow *f, const char *file,
                                   const struct slab_entry *entry, struct span body, struct err *e);

@@ -171,6 +171,7 @@ static enum err_code change_source(struct follow *f, const struct mysql_server *
                                    struct err *e)
 {
     ERR_TRY(move_until(f, e));
+    follow_schema_settle(f); /* that place was one of the former server */
     if (f->moved) {
         /* What was read belongs to the place on the former server. */
         ERR_TRY(follow_cut(f, e));

@@ -341,9 +341,23 @@ enum err_code follow_schema_join(struct follow *f, struct followed_table *t, str
                                  : schema_set_table(f->schema, t->source.def, true, e);
 }
 
+bool follow_schema_is_open(const struct follow *f)
+{
+    return f->adopted_to.file[0] != '\0' && binlog_position_compare(&f->end, &f->adopted_to) < 0;
+}
+
+void follow_schema_settle(struct follow *f)
+{
+    f->adopted_to = (struct binlog_position){.offset = 0};
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        f->options.tables[i]->source.adopted_to = f->adopted_to;
+    }
+}
+
 void follow_schema_rewind(struct follow *f)
 {
     schema_undo(f->schema);
+    follow_schema_settle(f); /* they were accepted behind the last cut */
     f->defs_changed = false;
     for (uint32_t i = 0; i < f->options.table_count; i++) {
         struct followed_table *t = f->options.tables[i];
@@ -372,7 +386,7 @@ enum err_code follow_schema_catch_up(struct follow *f, struct err *e)
     for (uint32_t i = 0; f->apart > 0 && i < f->options.table_count; i++) {
         struct followed_table *t = f->options.tables[i];
 
-        if (t->source.joined || !is_reached(f, t)) {
+        if (t->source.joined || follow_schema_is_open(f) || !is_reached(f, t)) {
             continue;
         }
         if (f->moved) {

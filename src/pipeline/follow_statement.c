@@ -59,18 +59,25 @@ static void find_touched(struct follow *f, const struct binlog_query *q, enum st
     }
 }
 
-static bool is_accepted(const struct follow *f, const struct binlog_position *at)
+/* With `by_place` only where --ddl-accept names the very place. */
+static bool accepts(const struct follow *f, const struct binlog_position *at, bool by_place)
 {
     const struct run_options *o = f->run->options;
     char text[BINLOG_FILE_BYTES + 24];
 
     (void)snprintf(text, sizeof text, "%s:%llu", at->file, (unsigned long long)at->offset);
     for (uint32_t i = 0; i < o->ddl_accept_count; i++) {
-        if (strcmp(o->ddl_accept[i], text) == 0 || strcmp(o->ddl_accept[i], "all") == 0) {
+        if (strcmp(o->ddl_accept[i], text) == 0 ||
+            (!by_place && strcmp(o->ddl_accept[i], "all") == 0)) {
             return true;
         }
     }
     return false;
+}
+
+static bool is_accepted(const struct follow *f, const struct binlog_position *at)
+{
+    return accepts(f, at, false);
 }
 
 /* ---- a statement that is looked at ---- */
@@ -97,6 +104,22 @@ static enum err_code refuse_ddl(const struct statement *s, const struct followed
         t->full_name, at->file, (unsigned long long)at->offset, shown,
         (const char *)s->query->sql.data, s->query->sql.len > SQL_SHOWN ? "..." : "", why, at->file,
         (unsigned long long)at->offset);
+}
+
+/* An accepted statement's table, whose definition then was another one than now. */
+static enum err_code refuse_again(const struct statement *s, const struct followed_table *t,
+                                  struct err *e)
+{
+    const struct binlog_position *at = &s->ev->end;
+    int shown = s->query->sql.len > SQL_SHOWN ? SQL_SHOWN : (int)s->query->sql.len;
+
+    s->f->tainted = true; /* rows were read by that definition */
+    return err_set(e, ERR_UNSUPPORTED,
+                   "%s was changed again at %s:%llu by: %.*s%s. So the definition that the server "
+                   "has now, and that --ddl-accept took, is not the one of before: drop the "
+                   "Iceberg table and copy it again with backfill",
+                   t->full_name, at->file, (unsigned long long)at->offset, shown,
+                   (const char *)s->query->sql.data, s->query->sql.len > SQL_SHOWN ? "..." : "");
 }
 
 static enum err_code refuse_dml(const struct followed_table *t, const struct binlog_event *ev,
@@ -129,6 +152,29 @@ static enum err_code set_def(struct follow *f, struct followed_table *t,
     return ERR_OK;
 }
 
+/* What is read now is known to be as it was only when the log is read up to now. */
+static enum err_code open_up_to_now(struct follow *f, struct followed_table *t,
+                                    struct mysql_conn *conn, struct err *e)
+{
+    struct low_watermark now = {.gtids = NULL};
+    enum err_code rc = snapshot_current_position(conn, &now, e);
+
+    if (rc == ERR_OK &&
+        strcmp(mysql_conn_server(conn)->identity, binlog_stream_server(f->stream)->identity) != 0) {
+        rc = err_set_retryable(e, ERR_SOURCE, "another server answers than the one that is read");
+    }
+    if (rc == ERR_OK) {
+        t->source.adopted_to = now.position;
+        f->adopted_to = now.position;
+    }
+    if (rc == ERR_OK && f->options.until_moves && f->until.file[0] != '\0' &&
+        binlog_position_compare(&f->until, &now.position) < 0) {
+        f->until = now.position;
+    }
+    low_watermark_deinit(&now);
+    return rc;
+}
+
 /* The user looked at the DDL: from here on the table is as the server says it is now. */
 static enum err_code adopt_definition(struct follow *f, struct followed_table *t, struct err *e)
 {
@@ -140,6 +186,9 @@ static enum err_code adopt_definition(struct follow *f, struct followed_table *t
     arena_init(&arena, 0);
     if (rc == ERR_OK) {
         rc = source_catalog_load(conn, t->schema, t->name, &arena, &def, e);
+    }
+    if (rc == ERR_OK) {
+        rc = open_up_to_now(f, t, conn, e);
     }
     mysql_conn_close(conn);
     if (rc == ERR_NOT_FOUND) {
@@ -327,10 +376,18 @@ static const char *obstacle(const struct statement *s, const struct schema_chang
     abort();
 }
 
+/* Whether its definition is one of a place that is not reached, by --ddl-accept. */
+static bool is_open(const struct statement *s, const struct followed_table *t)
+{
+    return t->source.adopted_to.file[0] != '\0' &&
+           binlog_position_compare(&s->ev->end, &t->source.adopted_to) <= 0;
+}
+
 static enum err_code take_def(const struct statement *s, struct followed_table *t,
                               const struct table_def *def, struct err *e)
 {
-    return def != NULL ? set_def(s->f, t, def, false, e) : adopt_definition(s->f, t, e);
+    return def != NULL && !is_open(s, t) ? set_def(s->f, t, def, false, e)
+                                         : adopt_definition(s->f, t, e);
 }
 
 static enum err_code gone(const struct statement *s, struct followed_table *t,
@@ -501,9 +558,35 @@ static enum err_code find_joins(const struct statement *s, const struct schema_c
     return ERR_OK;
 }
 
+/* A table whose accepted definition the change shows to be none; NULL: there is none. */
+static const struct followed_table *find_again(const struct statement *s,
+                                               const struct schema_change *c)
+{
+    bool changes_rows = c->kind == SCHEMA_TRUNCATED || c->kind == SCHEMA_ROWS_REMOVED ||
+                        c->kind == SCHEMA_ROWS_REPLACED;
+
+    for (uint32_t i = 0; i < s->f->options.table_count && !changes_rows; i++) {
+        const struct followed_table *t = s->f->options.tables[i];
+
+        if (is_open(s, t) && (t == table_of(s->f, c->database, c->table) ||
+                              t == table_of(s->f, c->new_database, c->new_table) ||
+                              (c->table[0] == '\0' && str_ieq(t->schema, c->database)))) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
 static enum err_code check_changes(const struct statement *s, const struct schema_changes *changes,
                                    struct err *e)
 {
+    for (uint32_t i = 0; i < changes->count; i++) {
+        const struct followed_table *again = find_again(s, &changes->changes[i]);
+
+        if (again != NULL && !accepts(s->f, &s->ev->end, true)) {
+            return refuse_again(s, again, e);
+        }
+    }
     for (uint32_t i = 0; i < changes->count; i++) {
         struct followed_table *t = NULL;
         const char *why = obstacle(s, &changes->changes[i], &t);
@@ -537,6 +620,9 @@ static enum err_code on_unreadable(const struct statement *s, const struct err *
 
         if (!t->source.touched || follow_is_in_table(s->f, t, s->ev)) {
             continue;
+        }
+        if (is_open(s, t) && !accepts(s->f, &s->ev->end, true)) {
+            return refuse_again(s, t, e);
         }
         if (!is_accepted(s->f, &s->ev->end)) {
             return refuse_ddl(s, t, why->msg, e);

@@ -48,6 +48,8 @@ struct followed_table {
                                         such table there */
         bool assumed; /* def is the server's of now: what it was there nobody knows */
         bool joined;  /* def is in the schema of the stream */
+        struct binlog_position adopted_to; /* def is the server's of there, and was accepted before;
+                                              file "": it was not */
         const struct table_def *noted_def; /* as of the schema note's latest state; NULL: none */
         bool changed_since;                /* the start: what it was there is the schema note's */
         const struct table_def *cut_def;   /* these three as of the last cut */

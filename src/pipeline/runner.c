@@ -76,6 +76,7 @@ static void init(struct runner *r, const struct run_options *options,
 
     r->options = *options;
     r->run.options = &r->options;
+    r->until_moves = options->until.kind == RUN_POINT_CURRENT;
     r->run.store = handles->store;
     r->run.catalog = handles->catalog;
     r->run.log = handles->log;

@@ -306,6 +306,7 @@ static enum err_code start_all(struct threads *t, const struct start *start, str
             .start_anonymous = start->anonymous,
             .start_inside = start->inside,
             .replica_uuid = r->replica_uuid,
+            .until_moves = r->until_moves,
             .schema_note = watermarks_note(r->watermarks, WATERMARK_NOTE_SCHEMA),
             .join = &r->join,
         },

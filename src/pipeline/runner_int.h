@@ -19,6 +19,7 @@ struct runner {
     uint32_t table_capacity;
     bool icase; /* the server compares table names without case */
     char replica_uuid[UUID_TEXT_BYTES];
+    bool until_moves;        /* `until` was "current" at first */
     struct follow_join join; /* what the last following ended for */
 };
 
