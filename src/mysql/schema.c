@@ -514,6 +514,34 @@ void schema_server_started(struct schema *s)
     schema_statement_end(s, false);
 }
 
+enum err_code schema_set_temporary(struct schema *s, uint32_t thread, const char *database,
+                                   const char *table, struct err *e)
+{
+    struct schema_entry *entry = schema_entry_make(s, thread, database, table);
+
+    if (entry == NULL) {
+        return err_nomem(e);
+    }
+    set_for_good(s, entry, (struct schema_state){.known = SCHEMA_PRESENT});
+    return ERR_OK;
+}
+
+enum err_code schema_each_temporary(const struct schema *s,
+                                    enum err_code (*each)(void *ctx, uint32_t thread,
+                                                          const char *database, const char *table,
+                                                          struct err *e),
+                                    void *ctx, struct err *e)
+{
+    for (uint32_t i = 0; i < s->bucket_count; i++) {
+        for (const struct schema_entry *entry = s->buckets[i]; entry != NULL; entry = entry->next) {
+            if (entry->thread != 0 && entry->now.known == SCHEMA_PRESENT) {
+                ERR_TRY(each(ctx, entry->thread, entry->database, entry->table, e));
+            }
+        }
+    }
+    return ERR_OK;
+}
+
 enum err_code schema_each_table(const struct schema *s,
                                 enum err_code (*each)(void *ctx, const struct table_def *def,
                                                       bool pinned, struct err *e),

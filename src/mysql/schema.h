@@ -51,6 +51,16 @@ MUST_USE enum err_code schema_set_whole(struct schema *s, const char *database, 
 /* Temporary tables of all sessions are gone. */
 void schema_server_started(struct schema *s);
 
+/* A temporary table that is open in the session of that thread id. */
+MUST_USE enum err_code schema_set_temporary(struct schema *s, uint32_t thread, const char *database,
+                                            const char *table, struct err *e);
+MUST_USE enum err_code schema_each_temporary(const struct schema *s,
+                                             enum err_code (*each)(void *ctx, uint32_t thread,
+                                                                   const char *database,
+                                                                   const char *table,
+                                                                   struct err *e),
+                                             void *ctx, struct err *e);
+
 /* NULL when it is unknown or absent. Valid until the next schema_apply, _keep, _undo, _set_table.
  */
 const struct table_def *schema_find(const struct schema *s, const char *database,

@@ -182,6 +182,9 @@ static enum err_code change_source(struct follow *f, const struct mysql_server *
                  LOG_U64("port", server->port));
     }
     (void)snprintf(f->source, sizeof f->source, "%s", server->identity);
+    /* Thread ids are those of other sessions now. */
+    schema_server_started(f->schema);
+    schema_keep(f->schema);
     prepared_list_leave_source(f->prepared);
     f->known_to = (struct binlog_position){.offset = 0};
     f->hold_to = f->known_to;

@@ -16,6 +16,7 @@ struct state_out {
     struct json_fields_out out;
     json_t *tables;
     json_t *databases;
+    json_t *temporary;
 };
 
 static enum err_code put_table(void *ctx, const struct table_def *def, bool pinned, struct err *e)
@@ -37,6 +38,20 @@ static enum err_code put_database(void *ctx, const char *database, const char *c
     (void)e;
     s->out.failed |= json_object_set_new(s->databases, database,
                                          json_fields_text(&s->out, "databases", charset)) != 0;
+    return ERR_OK;
+}
+
+static enum err_code put_temporary(void *ctx, uint32_t thread, const char *database,
+                                   const char *table, struct err *e)
+{
+    struct state_out *s = ctx;
+    json_t *o = json_object();
+
+    (void)e;
+    json_fields_set_uint(&s->out, o, "thread", thread);
+    json_fields_set_text(&s->out, o, "schema", database);
+    json_fields_set_text(&s->out, o, "name", table);
+    s->out.failed |= json_array_append_new(s->temporary, o) != 0;
     return ERR_OK;
 }
 
@@ -62,7 +77,8 @@ static enum err_code print_object(json_t *o, const struct json_fields_out *p, st
 enum err_code schema_note_state(const struct schema *s, const struct schema_place *at,
                                 struct buf *out, struct err *e)
 {
-    struct state_out state = {.tables = json_array(), .databases = json_object()};
+    struct state_out state = {
+        .tables = json_array(), .databases = json_object(), .temporary = json_array()};
     struct buf gtids = {0};
     json_t *o = json_object();
 
@@ -80,8 +96,15 @@ enum err_code schema_note_state(const struct schema *s, const struct schema_plac
     if (rc == ERR_OK) {
         rc = schema_each_database(s, put_database, &state, e);
     }
+    if (rc == ERR_OK) {
+        rc = schema_each_temporary(s, put_temporary, &state, e);
+    }
     state.out.failed |= json_object_set_new(o, "tables", state.tables) != 0;
     state.out.failed |= json_object_set_new(o, "databases", state.databases) != 0;
+    if (json_array_size(state.temporary) > 0) {
+        state.out.failed |= json_object_set(o, "temporary", state.temporary) != 0;
+    }
+    json_decref(state.temporary);
     if (rc != ERR_OK) {
         json_decref(o);
         return rc;
@@ -249,8 +272,32 @@ static enum err_code load_databases(json_t *databases, struct schema *s, struct 
     return ERR_OK;
 }
 
-static enum err_code load_state(const json_t *state, struct schema *s, struct buf *text,
-                                struct err *e)
+static enum err_code load_temporary(const json_t *all, struct schema *s, struct err *e)
+{
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *o = json_array_get(all, i);
+        json_int_t thread = json_integer_value(json_object_get(o, "thread"));
+        const char *database = json_string_value(json_object_get(o, "schema"));
+        const char *table = json_string_value(json_object_get(o, "name"));
+
+        if (thread <= 0 || thread > UINT32_MAX || database == NULL || table == NULL) {
+            return err_set(e, ERR_CORRUPT, "schema note: a temporary table is missing or wrong");
+        }
+        ERR_TRY(schema_set_temporary(s, (uint32_t)thread, database, table, e));
+    }
+    return ERR_OK;
+}
+
+/* Sessions are those of the server that the state was noted at. */
+static bool same_server(const json_t *state, const struct schema_place *start)
+{
+    const char *source = json_string_value(json_object_get(state, "source"));
+
+    return source != NULL && strcmp(source, start->source) == 0;
+}
+
+static enum err_code load_state(const json_t *state, const struct schema_place *start,
+                                struct schema *s, struct buf *text, struct err *e)
 {
     char *dumped = json_dumps(state, JSON_COMPACT);
 
@@ -261,6 +308,9 @@ static enum err_code load_state(const json_t *state, struct schema *s, struct bu
     free(dumped);
     ERR_TRY(buf_check(text, e, "schema note"));
     ERR_TRY(load_databases(json_object_get(state, "databases"), s, e));
+    if (same_server(state, start)) {
+        ERR_TRY(load_temporary(json_object_get(state, "temporary"), s, e));
+    }
     return load_tables(json_object_get(state, "tables"), s, e);
 }
 
@@ -273,10 +323,10 @@ static enum err_code load_note(const json_t *note, const struct schema_place *st
     bool corrupt = json_integer_value(json_object_get(note, "version")) != NOTE_VERSION;
 
     if (!corrupt && holds_at(now, start, &corrupt)) {
-        return load_state(now, s, state, e);
+        return load_state(now, start, s, state, e);
     }
     if (!corrupt && before != NULL && holds_at(before, start, &corrupt)) {
-        ERR_TRY(load_state(before, s, state, e));
+        ERR_TRY(load_state(before, start, s, state, e));
         return load_all_was(json_object_get(note, "was"), changed, s, e);
     }
     return corrupt ? err_set(e, ERR_CORRUPT, CANNOT_READ) : ERR_OK;

@@ -23,7 +23,8 @@ struct schema_place {
     const char *source;           /* mysql_server.identity */
 };
 
-/* Databases and tables that are not pinned, as of a place. Errors: ERR_CORRUPT, ERR_NOMEM. */
+/* Databases, temporary tables and tables that are not pinned, as of a place. Errors: ERR_CORRUPT,
+ * ERR_NOMEM. */
 MUST_USE enum err_code schema_note_state(const struct schema *s, const struct schema_place *at,
                                          struct buf *out, struct err *e);
 

@@ -373,3 +373,43 @@ def test_an_accepted_definition_that_stays(flavor, make_source, make_calve):
     assert [p for kind, p in rows(calve, source) if kind == "insert"] == [
         {"id": 1, "a": 10, "b": 20}, {"id": 2, "a": 20, "b": 10}, {"id": 3, "b": 40, "a": 30}]
     assert ids(calve, source, "n") == [1]
+
+
+# ---- temporary tables ----------------------------------------------------------------------------
+
+SESSIONS = (("mysql-9", "STATEMENT"), ("mysql-9", "MIXED"), ("mariadb-10.11", "MIXED"), ("mariadb-11.8", "STATEMENT"))
+
+
+@pytest.mark.parametrize("flavor,log", SESSIONS)
+@pytest.mark.parametrize("between", ["restart", "join", "kill"])
+def test_a_temporary_table_hides_a_followed_one(flavor, log, between, make_source, make_calve):
+    """What its session does to it does nothing to the followed table, whatever calve went through."""
+    source = make_source(flavor, **NO_NAMES[flavor])
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY, a INT, b INT)", "INSERT INTO t VALUES (1, 10, 20)")
+    calve = make_calve(source)
+    calve.catch_up()
+    running = calve.start("run")
+    running.wait_event("source.connected")
+    with source.session() as session, session.cursor() as cursor:
+        cursor.execute(f"SET SESSION binlog_format={log}")
+        cursor.execute("CREATE TEMPORARY TABLE t (id INT PRIMARY KEY, a INT, b INT)")
+        source.sql("INSERT INTO t VALUES (7, 70, 80)")
+        running.wait_event("cut.committed", where=lambda cut: len(rows(calve, source)) > 1)
+        if between == "join":
+            source.sql("CREATE TABLE n (id INT PRIMARY KEY)", "INSERT INTO n VALUES (1)")
+            running.wait_event("source.connected", count=2)
+        elif between == "restart":
+            assert running.stop().status == 0
+        else:
+            running.kill9()
+        cursor.execute("TRUNCATE TABLE t")
+        cursor.execute("ALTER TABLE t CHANGE a b INT, CHANGE b a INT")
+        source.sql("INSERT INTO t (id, a, b) VALUES (2, 10, 20)")
+        if between == "join":
+            running.wait_event("cut.committed", where=lambda cut: len(rows(calve, source)) > 2)
+            assert running.stop().status == 0
+        calve.catch_up()
+    assert rows(calve, source)[1:] == [("insert", {"id": 7, "a": 70, "b": 80}), ("insert", {"id": 2, "a": 10, "b": 20})]
+    source.sql("TRUNCATE TABLE t")  # the session is gone, and its table with it
+    calve.catch_up()
+    assert rows(calve, source)[-1][0] == "truncate"

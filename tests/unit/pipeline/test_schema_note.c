@@ -220,6 +220,48 @@ TEST(test_schema_note__a_state_reads_back_as_it_was)
     schema_free(s);
 }
 
+/* A session's temporary table hides another one, also after a restart; at another server not. */
+TEST(test_schema_note__keeps_temporary_tables_of_the_same_server)
+{
+    static const struct binlog_query truncate = {.thread_id = 7, .explicit_timestamps = -1};
+    static const char *const sources[] = {"server", "another"};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct schema *s = new_schema();
+        struct gtid_set *gtids = set_of(UUID ":1-10");
+        const struct schema_place at = {{"binlog.000009", 100}, gtids, "server"};
+        const struct schema_place start = {{"binlog.000009", 100}, gtids, sources[i]};
+        struct binlog_query query = truncate;
+        struct schema_changes changes;
+        struct buf note = {0};
+        struct buf text = {0};
+        struct err e = {0};
+
+        query.sql = span_str("CREATE TEMPORARY TABLE shop.t (a INT)");
+        assert_ok(schema_apply(s, &query, &changes, &e), &e);
+        schema_keep(s);
+        char *state = state_of(s, &at);
+
+        schema_free(s);
+        assert_ok(schema_note_print(state, NULL, NULL, 0, &note, &e), &e);
+        s = new_schema();
+        assert_ok(
+            schema_note_load(buf_cstr(&note), &start, s, &text, note_changed, (char[64]){""}, &e),
+            &e);
+        query.sql = span_str("TRUNCATE TABLE shop.t");
+        assert_ok(schema_apply(s, &query, &changes, &e), &e);
+        assert_int_equal(changes.count, i);
+        query.thread_id = 8;
+        assert_ok(schema_apply(s, &query, &changes, &e), &e);
+        assert_int_equal(changes.count, 1);
+        free(state);
+        buf_deinit(&note);
+        buf_deinit(&text);
+        gtid_set_free(gtids);
+        schema_free(s);
+    }
+}
+
 TEST(test_schema_note__refuses_what_is_none)
 {
     static const char *const cases[] = {
@@ -232,6 +274,8 @@ TEST(test_schema_note__refuses_what_is_none)
         "\"tables\":[{}]}}",
         "{\"version\":1,\"now\":{\"source\":\"server\",\"file\":\"binlog.000001\",\"pos\":4,"
         "\"databases\":{\"a\":1}}}",
+        "{\"version\":1,\"now\":{\"source\":\"server\",\"file\":\"binlog.000001\",\"pos\":4,"
+        "\"temporary\":[{\"thread\":0,\"schema\":\"a\",\"name\":\"b\"}]}}",
     };
     const struct schema_place start = {{"binlog.000010", 200}, NULL, "server"};
 
@@ -267,5 +311,6 @@ TEST(test_schema_note__rejects_every_truncation)
 TEST_MAIN(test_case(test_schema_note__takes_the_state_that_holds_at_the_start),
           test_case(test_schema_note__tells_whether_it_is_of_a_later_place),
           test_case(test_schema_note__a_state_reads_back_as_it_was),
+          test_case(test_schema_note__keeps_temporary_tables_of_the_same_server),
           test_case(test_schema_note__refuses_what_is_none),
           test_case(test_schema_note__rejects_every_truncation))
