@@ -249,11 +249,12 @@ static enum err_code forget_all(struct applying *a)
 /* ---- text ---- */
 
 /*
- * Whether the server wrote the text itself, as SHOW CREATE TABLE does: for CREATE ... SELECT, for a
- * table LIKE a temporary one, for a generated primary key. Then it is UTF-8, whatever the session's
- * charset, which is in the event all the same.
+ * Whether the text is as the server writes it itself, in the form of SHOW CREATE TABLE: for CREATE
+ * ... SELECT, for a table LIKE a temporary one, for a generated primary key. Then it is UTF-8,
+ * whatever the session's charset, which is in the event all the same. But a client may write so,
+ * too. *name is what stands between the head and the first line's end.
  */
-static bool is_generated(struct span sql)
+static bool looks_generated(struct span sql, struct span *name)
 {
     static const char *const heads[] = {"CREATE TABLE ", "CREATE OR REPLACE TABLE ",
                                         "CREATE TABLE IF NOT EXISTS "};
@@ -273,10 +274,66 @@ static bool is_generated(struct span sql)
         /* The line ends with the name, and a name has no line's end. */
         if (end != NULL && end - at >= 4 && sql.data + sql.len - end >= 4 &&
             memcmp(end - 3, behind, sizeof behind) == 0) {
+            *name = span_of(at, (size_t)(end - at));
             return str_is_utf8(sql);
         }
     }
     return false;
+}
+
+/* What no client has a reason to write: MySQL logs CREATE ... SELECT and generated keys with it. */
+static bool is_marked(struct span sql)
+{
+    static const char *const marks[] = {") START TRANSACTION", "\n  `my_row_id` "};
+
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        size_t len = strlen(marks[i]);
+
+        for (size_t at = 0; at + len <= sql.len; at++) {
+            if (memcmp(sql.data + at, marks[i], len) == 0 && (i > 0 || at + len == sql.len)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A text of the server's own, unless it is one of the client's charset: then it has two readings.
+ */
+static enum err_code read_generated(struct applying *a, const struct charset *cs, struct span name,
+                                    const struct buf *converted, enum err_code conversion)
+{
+    struct span sql = a->query->sql;
+
+    if (is_marked(sql) || conversion != ERR_OK ||
+        (!charset_is_binary(cs) && span_eq(buf_span(converted), sql))) {
+        return ERR_OK;
+    }
+    a->two_readings = true;
+    return charset_is_ascii_text(name)
+               ? ERR_OK
+               : err_set(a->e, ERR_UNSUPPORTED,
+                         "the statement cannot be read: its text may be the server's own, in "
+                         "UTF-8, or the client's, in %s, and so its table has two names",
+                         charset_name(cs));
+}
+
+/* NULL when it is not known. */
+static const struct charset *client_charset(const struct binlog_query *query)
+{
+    uint16_t collation = query->client_collation;
+    const char *name = collation == 0 ? "utf8mb4" : charset_of_collation(collation);
+
+    return name == NULL ? NULL : charset_find(name);
+}
+
+static enum err_code not_convertible(struct err *e)
+{
+    (void)err_wrap(e, "the statement cannot be read");
+    if (e != NULL) {
+        e->code = ERR_UNSUPPORTED;
+    }
+    return ERR_UNSUPPORTED;
 }
 
 /*
@@ -285,10 +342,10 @@ static bool is_generated(struct span sql)
  */
 static enum err_code convert_text(struct applying *a, struct buf *converted, struct span *out)
 {
-    uint16_t collation = a->query->client_collation;
-    const char *name = collation == 0 ? "utf8mb4" : charset_of_collation(collation);
-    const struct charset *cs = name == NULL ? NULL : charset_find(name);
+    const struct charset *cs = client_charset(a->query);
     struct charset_converter converter;
+    struct span name = {0};
+    enum err_code rc = ERR_OK;
 
     *out = a->query->sql;
     if (out->len == 0 || (charset_is_ascii_text(*out) && (cs == NULL || charset_has_ascii(cs)))) {
@@ -298,28 +355,26 @@ static enum err_code convert_text(struct applying *a, struct buf *converted, str
         return err_set(a->e, ERR_UNSUPPORTED,
                        "the statement cannot be read: its text is in the charset of collation %u, "
                        "which is not known",
-                       collation);
+                       a->query->client_collation);
     }
-    a->dialect.binary_text = charset_is_binary(cs) && !is_generated(*out);
-    if (charset_is_utf8mb(cs) || charset_is_binary(cs)) {
+    if (charset_is_utf8mb(cs)) {
         return ERR_OK;
     }
-    if (is_generated(*out)) {
-        return ERR_OK;
-    }
-    charset_converter_init(&converter);
-    enum err_code rc = charset_to_utf8(cs, &converter, *out, converted, a->e);
+    bool generated = looks_generated(*out, &name);
 
-    charset_converter_deinit(&converter);
-    if (rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED) {
-        (void)err_wrap(a->e, "the statement cannot be read");
-        if (a->e != NULL) {
-            a->e->code = ERR_UNSUPPORTED;
-        }
-        return ERR_UNSUPPORTED;
+    a->dialect.binary_text = charset_is_binary(cs) && !generated;
+    if (!charset_is_binary(cs)) {
+        charset_converter_init(&converter);
+        rc = charset_to_utf8(cs, &converter, *out, converted, generated ? NULL : a->e);
+        charset_converter_deinit(&converter);
     }
-    *out = buf_span(converted);
-    return rc;
+    if (generated) {
+        return rc == ERR_NOMEM ? err_nomem(a->e) : read_generated(a, cs, name, converted, rc);
+    }
+    if (!charset_is_binary(cs)) {
+        *out = buf_span(converted);
+    }
+    return rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED ? not_convertible(a->e) : rc;
 }
 
 static enum err_code parse(struct applying *a, struct span sql, struct err *e)

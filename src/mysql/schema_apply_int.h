@@ -11,6 +11,7 @@ struct applying {
     const struct binlog_query *query;
     struct ddl_dialect dialect;
     struct ddl_statement statement;
+    bool two_readings; /* the text is UTF-8 if the server wrote it, else something else */
     struct schema_changes *out;
     uint32_t capacity; /* of out */
     struct err *e;

@@ -48,6 +48,10 @@ static enum err_code create_definition(struct applying *a, struct schema_definit
     const struct table_def *def = NULL;
 
     *out = NULL;
+    if (a->two_readings) {
+        *why = "its text may be the server's own, in UTF-8, or the client's, in another charset";
+        return ERR_OK;
+    }
     if (st->kind == DDL_CREATE_LIKE) {
         if (schema_hiding(a, st->like) != NULL ||
             schema_known_table(a, st->like, &like) != SCHEMA_PRESENT) {

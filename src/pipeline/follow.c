@@ -538,6 +538,22 @@ static enum err_code tell_join(struct follow *f, struct err *e)
     return ERR_OK;
 }
 
+/* What was read is whole, and goes to the lake. */
+static enum err_code end_run(struct follow *f, struct err *e)
+{
+    ERR_TRY(follow_leave(f, e));
+    if (follow_schema_is_open(f) && f->done && f->last.code == ERR_OK && !f->options.join->wanted) {
+        return err_set(e, ERR_CONFIG,
+                       "until: a definition was accepted that is the server's as of %s:%llu, and "
+                       "whether it was the same before is known there: let the run go that far",
+                       f->adopted_to.file, (unsigned long long)f->adopted_to.offset);
+    }
+    if (f->moved) {
+        ERR_TRY(follow_cut(f, e));
+    }
+    return f->options.join->wanted ? tell_join(f, e) : ERR_OK;
+}
+
 static enum err_code run(struct follow *f, struct err *e)
 {
     struct retry retry = {.min_us = SECOND_US / 5, .max_us = 30 * (int64_t)SECOND_US};
@@ -573,17 +589,7 @@ static enum err_code run(struct follow *f, struct err *e)
     if (run_failed(f->run)) {
         return err_set(e, ERR_CANCELLED, "the run has failed");
     }
-    ERR_TRY(follow_leave(f, e));
-    if (follow_schema_is_open(f) && f->done && f->last.code == ERR_OK && !f->options.join->wanted) {
-        return err_set(e, ERR_CONFIG,
-                       "until: a definition was accepted that is the server's as of %s:%llu, and "
-                       "whether it was the same before is known there: let the run go that far",
-                       f->adopted_to.file, (unsigned long long)f->adopted_to.offset);
-    }
-    if (f->moved) {
-        ERR_TRY(follow_cut(f, e));
-    }
-    return f->options.join->wanted ? tell_join(f, e) : ERR_OK;
+    return end_run(f, e);
 }
 
 enum err_code follow_run(struct follow *f, struct err *e)

@@ -82,10 +82,10 @@ def test_client_charsets(record, tmp_path, charset):
             "SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES'",
             f"CREATE TABLE {a}2 (c ENUM('{a}','\\','{b}'), d INT COMMENT '{a}\\')",
             f"DROP TABLE `{b}`, `{a}2`",
-            # The server writes what it logs for these, in UTF-8.
-            f"CREATE TABLE g1 AS SELECT 1 AS `{last}`",
+            # The server writes what it logs for these, in UTF-8. So might a client, in its charset.
+            f"CREATE TABLE g1 AS SELECT 1 AS `{last}` {'/* unknown */' if record.mariadb else ''}",
             f"CREATE TEMPORARY TABLE tmp (a INT, `{last}` ENUM('{last}') CHARACTER SET utf8mb4)",
-            "CREATE TABLE g2 LIKE tmp",
+            "CREATE TABLE g2 LIKE tmp /* unknown */",
     ]:
         assert record.run(statement), record.refused
     check(record, tmp_path, 12)

@@ -413,3 +413,25 @@ def test_a_temporary_table_hides_a_followed_one(flavor, log, between, make_sourc
     source.sql("TRUNCATE TABLE t")  # the session is gone, and its table with it
     calve.catch_up()
     assert rows(calve, source)[-1][0] == "truncate"
+
+
+# ---- texts with two readings ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_client_that_writes_as_servers_do(flavor, make_source, make_calve):
+    """A latin1 session that sends UTF-8: the server has the names as latin1 reads them."""
+    source = make_source(flavor, **NO_NAMES[flavor])
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY)")
+    calve = make_calve(source)
+    calve.catch_up()
+    with source.session(charset="latin1") as session, session.cursor() as cursor:
+        cursor.execute("DROP TABLE t")
+        cursor.execute("CREATE TABLE `t` (\n  `id` int NOT NULL,\n  `Ã©` int DEFAULT NULL,\n  `e` enum('Ã©','x') "
+                       "DEFAULT NULL,\n  PRIMARY KEY (`id`)\n) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4")
+        cursor.execute("INSERT INTO t VALUES (1, 5, 1)")
+        session.commit()
+    calve.catch_up()
+    source.sql("INSERT INTO t VALUES (2, 6, 1)")
+    calve.catch_up()
+    assert rows(calve, source)[1:] == [("backfill", {"id": 1, "Ã©": 5, "e": "Ã©"}), ("insert", {"id": 2, "Ã©": 6, "e": "Ã©"})]

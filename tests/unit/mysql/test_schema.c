@@ -363,7 +363,16 @@ TEST(test_schema__reads_the_text_as_the_session_wrote_it)
          "a enum('\xc3\xa9') latin1"},
         /* In words of the server's own: UTF-8 beside another charset. */
         {"CREATE TABLE `t` (\n  `\xc3\xa9` int\n) START TRANSACTION", 0, 8, false, "\xc3\xa9 int"},
+        {"CREATE TABLE `t` (\n  `\xc3\xa9` int\n) START TRANSACTION ", 0, 8, false, ""},
+        {"CREATE TABLE `t` (\n  `my_row_id` int,\n  `\xc3\xa9` int\n)", 0, 8, false,
+         "my_row_id int, \xc3\xa9 int"},
         {"CREATE TABLE `t` (\n  `\xe9` int\n)", 0, 8, false, "\xc3\xa9 int"},
+        /* Or a client's, which wrote as servers do: nobody can tell. */
+        {"CREATE TABLE `t` (\n  `\xc3\xa9` int\n)", 0, 8, false, ""},
+        {"CREATE TABLE `t` (\n  `a` enum('\xc3\xa9')\n)", 0, 63, false, ""},
+        {"CREATE TABLE `t` (\n  `\xc3\xa9` int\n)", 0, 45, false, "\xc3\xa9 int"},
+        {"CREATE TABLE `t` (\n  `\xe8\xa1\xa8` int\n)", 0, 28, false, "\xe8\xa1\xa8 int"},
+        {"CREATE TABLE `\xc3\xa9` (\n  `a` int\n)", 0, 8, false, NULL},
         {"CREATE TABLE `t` (`\xc3\xa9` int)", 0, 8, false, "\xc3\x83\xc2\xa9 int"},
         {"CREATE TABLE t (a ENUM('\xff'))", 0, 28, false, NULL},
         {"CREATE TABLE t (`\xe9` INT)", 0, 45, false, NULL},

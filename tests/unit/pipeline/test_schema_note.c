@@ -240,10 +240,10 @@ TEST(test_schema_note__keeps_temporary_tables_of_the_same_server)
         query.sql = span_str("CREATE TEMPORARY TABLE shop.t (a INT)");
         assert_ok(schema_apply(s, &query, &changes, &e), &e);
         schema_keep(s);
-        char *state = state_of(s, &at);
+        char *noted = state_of(s, &at);
 
         schema_free(s);
-        assert_ok(schema_note_print(state, NULL, NULL, 0, &note, &e), &e);
+        assert_ok(schema_note_print(noted, NULL, NULL, 0, &note, &e), &e);
         s = new_schema();
         assert_ok(
             schema_note_load(buf_cstr(&note), &start, s, &text, note_changed, (char[64]){""}, &e),
@@ -254,7 +254,7 @@ TEST(test_schema_note__keeps_temporary_tables_of_the_same_server)
         query.thread_id = 8;
         assert_ok(schema_apply(s, &query, &changes, &e), &e);
         assert_int_equal(changes.count, 1);
-        free(state);
+        free(noted);
         buf_deinit(&note);
         buf_deinit(&text);
         gtid_set_free(gtids);
