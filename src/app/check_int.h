@@ -42,4 +42,8 @@ MUST_USE enum err_code check_cascades(const struct table_choice *tables, struct 
 MUST_USE enum err_code check_lake(const struct config *c, struct log *log, struct findings *f,
                                   struct err *e);
 
+/* The same where store or catalog are beyond this machine; of a SQLite catalog only the store. */
+MUST_USE enum err_code check_remote(const struct config *c, struct log *log, struct findings *f,
+                                    struct err *e);
+
 #endif

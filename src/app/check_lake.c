@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "app/check_int.h"
+#include "app/lake.h"
 #include "base/rand.h"
 #include "catalog/catalog.h"
 #include "storage/store.h"
@@ -171,8 +172,16 @@ enum err_code check_lake(const struct config *c, struct log *log, struct finding
 {
     struct store *store = NULL;
 
+    if (lake_is_remote(c)) {
+        ERR_TRY(check_remote(c, log, f, e));
+    }
+    if (c->catalog_type != CONFIG_CATALOG_SQLITE) {
+        return ERR_OK;
+    }
     ERR_TRY(store_local_new(&store, e));
-    check_warehouse(c, store, f);
+    if (!lake_is_remote(c)) {
+        check_warehouse(c, store, f);
+    }
     check_catalog(c, store, log, f);
     store_free(store);
     return ERR_OK;

@@ -184,7 +184,7 @@ static enum err_code read_manifest(struct files *f, const struct iceberg_manifes
     struct buf bytes;
 
     buf_init(&bytes, MANIFEST_BYTES_MAX);
-    enum err_code rc = store_get(f->t->store, row->path, &bytes, e);
+    enum err_code rc = store_get(f->t->lake.store, row->path, &bytes, e);
 
     if (rc == ERR_OK) {
         rc = iceberg_manifest_read(buf_span(&bytes), row, on_entry, f, e);
@@ -298,7 +298,7 @@ enum err_code inspect_manifests(struct inspected_table *t, const struct inspecte
                        "without one are not shown");
     }
     buf_init(&bytes, MANIFEST_BYTES_MAX);
-    rc = store_get(t->store, location, &bytes, e);
+    rc = store_get(t->lake.store, location, &bytes, e);
     if (rc == ERR_OK) {
         rc = iceberg_manifest_list_read(buf_span(&bytes), &list, e);
     }

@@ -116,7 +116,7 @@ static enum err_code read_metadata(struct inspected_table *t, struct err *e)
 
     buf_init(&bytes, METADATA_BYTES_MAX);
     buf_init(&plain, METADATA_BYTES_MAX);
-    enum err_code rc = store_get(t->store, t->metadata_location, &bytes, e);
+    enum err_code rc = store_get(t->lake.store, t->metadata_location, &bytes, e);
     struct span json = buf_span(&bytes);
 
     if (rc == ERR_OK && json.len >= 2 && json.data[0] == 0x1f && json.data[1] == 0x8b) {
@@ -138,7 +138,7 @@ static enum err_code load_path(struct inspected_table *t, struct err *e)
 {
     char *location = NULL;
     struct stat st;
-    enum err_code rc = store_local_new(&t->store, e);
+    enum err_code rc = store_local_new(&t->lake.store, e);
 
     if (rc == ERR_OK) {
         rc = inspect_location(t->what, &location, e);
@@ -164,7 +164,6 @@ static enum err_code load_named(struct inspected_table *t, const struct config *
     const char *dot = strchr(t->what, '.');
     char ns[NAME_BYTES_MAX];
     struct catalog_table table = {0};
-    struct lake lake = {NULL, NULL};
 
     if (dot == NULL || dot == t->what || dot[1] == '\0' || (size_t)(dot - t->what) >= sizeof ns) {
         return err_set(e, ERR_CONFIG,
@@ -174,17 +173,32 @@ static enum err_code load_named(struct inspected_table *t, const struct config *
     }
     (void)snprintf(ns, sizeof ns, "%.*s", (int)(dot - t->what), t->what);
     ERR_TRY(config_require(c, CONFIG_NEED_LAKE, e));
-    enum err_code rc = lake_open_existing(c, log, &lake, e);
+    enum err_code rc = lake_open_existing(c, log, &t->lake, e);
 
     if (rc == ERR_OK) {
-        rc = catalog_load(lake.catalog, (struct table_ident){ns, dot + 1}, &table, e);
+        rc = catalog_load(t->lake.catalog, (struct table_ident){ns, dot + 1}, &table, e);
     }
-    t->store = lake.store;
     t->metadata = table.metadata;
     t->metadata_location = table.metadata_location;
-    lake.store = NULL;
-    lake_close(&lake);
     return rc;
+}
+
+static bool is_on_s3(const char *what)
+{
+    return str_starts_with(what, "s3://") || str_starts_with(what, "s3a://") ||
+           str_starts_with(what, "s3n://");
+}
+
+/* A metadata file by its location; how to get there is in the settings. */
+static enum err_code load_object(struct inspected_table *t, const struct config *c, struct log *log,
+                                 struct err *e)
+{
+    t->metadata_location = str_dup(t->what);
+    if (t->metadata_location == NULL) {
+        return err_nomem(e);
+    }
+    ERR_TRY(lake_open_store(c, log, &t->lake, e));
+    return read_metadata(t, e);
 }
 
 /* A name has no slash; a file or folder of the working folder may look like one. */
@@ -236,7 +250,9 @@ enum err_code inspect_table(const char *what, const struct config *c,
                             const struct command_args *args, struct log *log, struct err *e)
 {
     struct inspected_table t = {.what = what, .json = args->json};
-    enum err_code rc = is_path(what) ? load_path(&t, e) : load_named(&t, c, log, e);
+    enum err_code rc = is_on_s3(what)  ? load_object(&t, c, log, e)
+                       : is_path(what) ? load_path(&t, e)
+                                       : load_named(&t, c, log, e);
 
     if (rc == ERR_OK) {
         rc = make_doc(&t, e);
@@ -250,7 +266,7 @@ enum err_code inspect_table(const char *what, const struct config *c,
     json_decref(t.doc);
     iceberg_metadata_free(t.metadata);
     free(t.metadata_location);
-    store_free(t.store);
+    lake_close(&t.lake);
     buf_deinit(&t.out);
     return rc == ERR_OK ? flushed : rc;
 }

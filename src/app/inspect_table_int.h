@@ -12,12 +12,12 @@
 #include <jansson.h>
 
 #include "app/inspect_int.h"
+#include "app/lake.h"
 #include "iceberg/metadata.h"
-#include "storage/store.h"
 
 struct inspected_table {
     const char *what; /* as the user names it */
-    struct store *store;
+    struct lake lake; /* the catalog is there when the table was named */
     struct iceberg_metadata *metadata;
     char *metadata_location;
     json_t *doc; /* the same metadata */

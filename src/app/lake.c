@@ -5,7 +5,9 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "app/lake_remote.h"
 #include "base/str.h"
+#include "catalog/rest.h"
 
 /* The folder of the catalog's file and those above it. */
 static enum err_code make_folders(const char *file, struct err *e)
@@ -34,28 +36,67 @@ static enum err_code make_folders(const char *file, struct err *e)
     return ERR_OK;
 }
 
+static enum err_code open_sqlite(const struct config *c, struct log *log, bool read_only,
+                                 struct lake *out, struct err *e)
+{
+    return catalog_sqlite_open(
+        &(struct catalog_sqlite_options){
+            .path = c->catalog_path,
+            .name = c->catalog_name,
+            .store = out->store,
+            .clock = clock_system(),
+            .log = log,
+            .read_only = read_only,
+        },
+        &out->catalog, e);
+}
+
+/* A REST catalog lends the keys that its store uses, so it comes first. */
+static enum err_code open_rest(const struct config *c, struct log *log, struct lake *out,
+                               struct err *e)
+{
+    ERR_TRY(lake_remote_rest(out->remote, c, log, &out->catalog, e));
+    const struct s3_access_source lent = catalog_rest_access(out->catalog);
+
+    ERR_TRY(lake_remote_store(out->remote, c, log, &lent, &out->store, e));
+    catalog_rest_set_store(out->catalog, out->store);
+    return ERR_OK;
+}
+
+static enum err_code open_store(const struct config *c, struct log *log, struct lake *out,
+                                struct err *e)
+{
+    if (!lake_is_remote(c)) {
+        return store_local_new(&out->store, e);
+    }
+    ERR_TRY(lake_remote_open(c, log, &out->remote, e));
+    return c->catalog_type == CONFIG_CATALOG_REST
+               ? ERR_OK
+               : lake_remote_store(out->remote, c, log, NULL, &out->store, e);
+}
+
+static enum err_code open_catalog(const struct config *c, struct log *log, bool read_only,
+                                  struct lake *out, struct err *e)
+{
+    switch (c->catalog_type) {
+    case CONFIG_CATALOG_AUTO:
+    case CONFIG_CATALOG_SQLITE:
+        return open_sqlite(c, log, read_only, out, e);
+    case CONFIG_CATALOG_REST:
+        return open_rest(c, log, out, e);
+    case CONFIG_CATALOG_GLUE:
+        return lake_remote_glue(out->remote, c, log, out->store, &out->catalog, e);
+    } /* no default: a new catalog breaks the build here */
+    abort();
+}
+
 static enum err_code open_both(const struct config *c, struct log *log, bool read_only,
                                struct lake *out, struct err *e)
 {
-    if (c->catalog_type != CONFIG_CATALOG_SQLITE ||
-        !str_starts_with(c->warehouse_location, "file:")) {
-        return err_set(e, ERR_UNSUPPORTED,
-                       "S3, Glue and REST catalogs are not in this version yet: use a folder, "
-                       "--warehouse DIR");
-    }
-    enum err_code rc = store_local_new(&out->store, e);
+    enum err_code rc = open_store(c, log, out, e);
 
     if (rc == ERR_OK) {
-        rc = catalog_sqlite_open(
-            &(struct catalog_sqlite_options){
-                .path = c->catalog_path,
-                .name = c->catalog_name,
-                .store = out->store,
-                .clock = clock_system(),
-                .log = log,
-                .read_only = read_only,
-            },
-            &out->catalog, e);
+        rc = open_catalog(c, log, read_only, out, e);
     }
     if (rc != ERR_OK) {
         lake_close(out);
@@ -65,8 +106,8 @@ static enum err_code open_both(const struct config *c, struct log *log, bool rea
 
 enum err_code lake_open(const struct config *c, struct log *log, struct lake *out, struct err *e)
 {
-    *out = (struct lake){NULL, NULL};
-    if (c->catalog_path[0] != '\0') {
+    *out = (struct lake){NULL, NULL, NULL};
+    if (c->catalog_type == CONFIG_CATALOG_SQLITE) {
         ERR_TRY(make_folders(c->catalog_path, e));
     }
     return open_both(c, log, false, out, e);
@@ -75,10 +116,10 @@ enum err_code lake_open(const struct config *c, struct log *log, struct lake *ou
 enum err_code lake_open_existing(const struct config *c, struct log *log, struct lake *out,
                                  struct err *e)
 {
-    *out = (struct lake){NULL, NULL};
+    *out = (struct lake){NULL, NULL, NULL};
     enum err_code rc = open_both(c, log, true, out, e);
 
-    if (rc == ERR_NOT_FOUND) {
+    if (rc == ERR_NOT_FOUND && c->catalog_type == CONFIG_CATALOG_SQLITE) {
         return err_set(e, ERR_NOT_FOUND,
                        "there is no lake yet: %s is no catalog (calve run and calve backfill make "
                        "it; --warehouse or --catalog-path name another)",
@@ -87,9 +128,32 @@ enum err_code lake_open_existing(const struct config *c, struct log *log, struct
     return rc;
 }
 
+enum err_code lake_open_store(const struct config *c, struct log *log, struct lake *out,
+                              struct err *e)
+{
+    *out = (struct lake){NULL, NULL, NULL};
+    enum err_code rc = lake_remote_open(c, log, &out->remote, e);
+
+    if (rc == ERR_OK) {
+        rc = lake_remote_store(out->remote, c, log, NULL, &out->store, e);
+    }
+    if (rc != ERR_OK) {
+        lake_close(out);
+    }
+    return rc;
+}
+
 void lake_close(struct lake *l)
 {
-    catalog_free(l->catalog);
+    /* The store may ask the catalog for keys until it is gone. */
     store_free(l->store);
-    *l = (struct lake){NULL, NULL};
+    catalog_free(l->catalog);
+    lake_remote_close(l->remote);
+    *l = (struct lake){NULL, NULL, NULL};
+}
+
+bool lake_is_remote(const struct config *c)
+{
+    return c->catalog_type != CONFIG_CATALOG_SQLITE ||
+           str_starts_with(c->warehouse_location, "s3://");
 }

@@ -10,10 +10,13 @@
 #include "catalog/catalog.h"
 #include "storage/store.h"
 
+struct lake_remote;
+
 /* Zeroed is closed. */
 struct lake {
     struct store *store;
     struct catalog *catalog;
+    struct lake_remote *remote; /* connections and keys; NULL for a lake in a folder */
 };
 
 /* Makes warehouse folder and catalog where they are missing. On failure *out is closed. */
@@ -23,6 +26,13 @@ MUST_USE enum err_code lake_open(const struct config *c, struct log *log, struct
 /* For looking only: makes and changes nothing. Errors: ERR_NOT_FOUND says that there is no lake. */
 MUST_USE enum err_code lake_open_existing(const struct config *c, struct log *log, struct lake *out,
                                           struct err *e);
+
+/* A store alone, for S3 and for files; catalog is NULL. */
+MUST_USE enum err_code lake_open_store(const struct config *c, struct log *log, struct lake *out,
+                                       struct err *e);
 void lake_close(struct lake *l);
+
+/* Whether the settings name anything beyond this machine's files. */
+bool lake_is_remote(const struct config *c);
 
 #endif

@@ -64,7 +64,16 @@ enum err_code catalog_data_files(struct catalog *c, const struct catalog_table *
                : iceberg_live_files(c->store, table->metadata, snapshot_id, out, count, e);
 }
 
-/* No definite answer came: the table is there with our UUID, with another, or not at all. */
+/* Whether it is the table that was to be created with this UUID. */
+static bool is_created_as(const struct iceberg_metadata *m, const char *uuid)
+{
+    const char *create_id = iceberg_metadata_property(m, CATALOG_CREATE_ID);
+
+    return strcmp(iceberg_metadata_uuid(m), uuid) == 0 ||
+           (create_id != NULL && strcmp(create_id, uuid) == 0);
+}
+
+/* No definite answer came: the table is there as ours, as another's, or not at all. */
 static enum err_code settle_create(struct catalog *c, struct table_ident id, const char *uuid,
                                    struct err *e)
 {
@@ -78,7 +87,7 @@ static enum err_code settle_create(struct catalog *c, struct table_ident id, con
         enum err_code loaded = catalog_load(c, id, &found, &why);
 
         if (loaded == ERR_OK) {
-            rc = strcmp(iceberg_metadata_uuid(found.metadata), uuid) == 0
+            rc = is_created_as(found.metadata, uuid)
                      ? ERR_OK
                      : err_set(e, ERR_EXISTS, "another process created the table %s.%s", id.ns,
                                id.name);
@@ -103,40 +112,57 @@ static bool is_given(const struct catalog_create_options *o, const char *key)
     return false;
 }
 
-enum err_code catalog_create(struct catalog *c, struct table_ident id,
-                             const struct catalog_create_options *options, struct err *e)
+/* Defaults of ours that are not given, what is given, and the mark of the creation. */
+static struct iceberg_property *all_properties(const struct catalog *c,
+                                               const struct catalog_create_options *options,
+                                               const char *uuid, uint32_t *count)
 {
     static const struct iceberg_property defaults[] = {
         {"write.metadata.delete-after-commit.enabled", "true"},
         {"write.metadata.previous-versions-max", "100"},
     };
     uint32_t default_count = sizeof defaults / sizeof defaults[0];
+    struct iceberg_property *all =
+        calloc((size_t)default_count + options->property_count + 1, sizeof *all);
+
+    *count = 0;
+    if (all == NULL) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < default_count; i++) {
+        if (!is_given(options, defaults[i].key)) {
+            all[(*count)++] = defaults[i];
+        }
+    }
+    for (uint32_t i = 0; i < options->property_count; i++) {
+        all[(*count)++] = options->properties[i];
+    }
+    if (c->server_writes_metadata) {
+        all[(*count)++] = (struct iceberg_property){CATALOG_CREATE_ID, uuid};
+    }
+    return all;
+}
+
+enum err_code catalog_create(struct catalog *c, struct table_ident id,
+                             const struct catalog_create_options *options, struct err *e)
+{
     char uuid[UUID_TEXT_BYTES];
     struct iceberg_metadata *metadata = NULL;
     struct err why = {0};
-    struct iceberg_property *all =
-        calloc((size_t)default_count + options->property_count, sizeof *all);
-    uint32_t count = 0;
+    uint32_t count;
 
-    if (all == NULL) {
-        return err_nomem(e);
-    }
     if (options->location[0] == '\0' && !c->places_tables) {
-        free(all);
         return err_set(e, ERR_CONFIG,
                        "the table %s.%s needs a place, which this catalog does not choose: set "
                        "warehouse",
                        id.ns, id.name);
     }
-    for (uint32_t i = 0; i < default_count; i++) {
-        if (!is_given(options, defaults[i].key)) {
-            all[count++] = defaults[i];
-        }
-    }
-    for (uint32_t i = 0; i < options->property_count; i++) {
-        all[count++] = options->properties[i];
-    }
     rand_uuid(&c->rand, uuid);
+    struct iceberg_property *all = all_properties(c, options, uuid, &count);
+
+    if (all == NULL) {
+        return err_nomem(e);
+    }
     enum err_code rc = iceberg_metadata_new(
         &(struct iceberg_table_options){
             .uuid = uuid,

@@ -71,7 +71,17 @@ struct catalog {
     struct log *log;    /* may be NULL */
     bool places_tables; /* the catalog says where a table goes that is created without a location */
     bool folds_case;    /* catalog_folds_case() */
+    /*
+     * A server behind the catalog writes metadata files, removes the old ones, and gives tables
+     * their UUIDs. Then each commit has a snapshot, as catalog_commit() says, and a new table has
+     * CATALOG_CREATE_ID.
+     */
+    bool server_writes_metadata;
 };
+
+/* Property of tables whose UUID is the server's choice: the UUID that calve meant for it, by which
+ * a creation without an answer is recognised. */
+#define CATALOG_CREATE_ID "calve.create-id"
 
 struct catalog_sqlite_options {
     const char *path; /* database file, created when missing */
@@ -154,11 +164,13 @@ struct catalog_commit_result {
 };
 
 /*
- * Commits one snapshot. Conflicts and unknown outcomes are retried without limit (backoff with
- * jitter, logged) until check refuses or cancelled says so; a definite failure of the store or the
- * catalog that is not retryable returns at once and leaves the table as it was. Nothing is deleted
- * while an attempt is unknown. After success: metadata files and snapshots beyond retention are
- * removed (failures to remove are logged, not returned).
+ * Commits one snapshot; none for properties alone, unless the catalog's server writes metadata:
+ * nothing it checks tells a change of properties that comes late from one in time, so it gets a
+ * snapshot without files, which can find its base only once. Conflicts and unknown outcomes are
+ * retried without limit (backoff with jitter, logged) until check refuses or cancelled says so; a
+ * definite failure of the store or the catalog that is not retryable returns at once and leaves the
+ * table as it was. Nothing is deleted while an attempt is unknown. After success: metadata files
+ * and snapshots beyond retention are removed (failures to remove are logged, not returned).
  *
  * Errors: ERR_FENCED or whatever check set; ERR_NOT_FOUND table gone; ERR_IO; ERR_CANCELLED.
  */

@@ -13,6 +13,12 @@
  *
  * In the last case the caller's check has the last word, as another writer may have expired our
  * snapshot and outrun the metadata-log in between.
+ *
+ * Where a server writes metadata, it takes a change for as long as main is where the base has it,
+ * whatever else is new (a tag, a property, statistics): then the table is "as before", too. Only
+ * when somebody on another branch took our sequence number, and the server declined it for that,
+ * the attempt is over. A conflict is settled in the same way before anything is removed, as a
+ * gateway that sends a request twice gets one for a change that was made.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -34,7 +40,9 @@ struct commit {
     struct catalog_table base;       /* what the attempt builds on */
     bool refused;                    /* by the check: nothing is tried again */
     bool unknown;                    /* a swap of the attempt got no answer */
-    struct locations unanswered;     /* the metadata files of such swaps */
+    bool passed;   /* the table as last seen has our sequence number already: by other branches */
+    bool declined; /* so a swap met a conflict */
+    struct locations unanswered; /* the metadata files of such swaps */
     struct retry conflict_wait;
     struct retry failure_wait;
     struct catalog_commit_result result;
@@ -47,6 +55,8 @@ static void forget_attempt(struct commit *r)
     catalog_table_deinit(&r->base);
     locations_clear(&r->unanswered);
     r->unknown = false;
+    r->passed = false;
+    r->declined = false;
 }
 
 /* The attempt certainly did not become current. */
@@ -114,6 +124,21 @@ static enum err_code refuse(struct commit *r, struct err *e)
     return rc != ERR_OK ? rc : err_set(e, ERR_FENCED, "the commit was refused");
 }
 
+/* Whether a swap of our attempt could succeed on a table that is not the base any more. */
+static bool may_still_land(struct commit *r, const struct catalog_table *current)
+{
+    const struct iceberg_metadata *now = current->metadata;
+
+    if (!r->catalog->server_writes_metadata || !r->unknown || r->declined ||
+        strcmp(iceberg_metadata_uuid(now), iceberg_metadata_uuid(r->base.metadata)) != 0 ||
+        iceberg_metadata_snapshot_id(now) != iceberg_metadata_snapshot_id(r->base.metadata)) {
+        return false;
+    }
+    r->passed =
+        iceberg_metadata_sequence_number(now) >= iceberg_metadata_sequence_number(r->attempt->next);
+    return true;
+}
+
 /* What became of an attempt without an answer. It stays set when the swap is to be tried again. */
 static enum err_code settle(struct commit *r, const struct catalog_table *current, bool *done,
                             struct err *e)
@@ -130,7 +155,9 @@ static enum err_code settle(struct commit *r, const struct catalog_table *curren
     }
     switch (ask_check(r, current, e)) {
     case COMMIT_PROCEED:
-        undo_attempt(r);
+        if (!may_still_land(r, current)) {
+            undo_attempt(r);
+        }
         return ERR_OK;
     case COMMIT_ALREADY_DONE:
         r->result.already_done = true;
@@ -179,6 +206,8 @@ static enum err_code prepare(struct commit *r, struct catalog_table *current, bo
         .base_location = current->metadata_location,
         .base = current->metadata,
         .change = &r->change->change,
+        .server_writes_metadata = r->catalog->server_writes_metadata,
+        .always_snapshot = r->catalog->server_writes_metadata,
     };
 
     enum err_code rc = iceberg_attempt_prepare(&options, &r->attempt, e);
@@ -212,6 +241,8 @@ static enum err_code swap(struct commit *r, bool *done, struct err *e)
             *e = why;
             rc = why.code;
         }
+    } else if (rc == ERR_CONFLICT && c->server_writes_metadata) {
+        r->declined = r->passed;
     } else if (!r->unknown) {
         undo_attempt(r);
     }

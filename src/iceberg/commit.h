@@ -49,11 +49,17 @@ struct iceberg_attempt_options {
     const char *base_location; /* of the metadata file the attempt builds on */
     const struct iceberg_metadata *base;
     const struct iceberg_change *change;
+    /* Metadata files are written and removed by the catalog's server: those that leave the
+     * metadata-log are no business of the attempt. */
+    bool server_writes_metadata;
+    /* A change without files makes a snapshot, too: an append of nothing. */
+    bool always_snapshot;
 };
 
 struct iceberg_attempt {
     struct iceberg_metadata *next; /* owned */
-    int64_t snapshot_id;           /* -1: properties only (nothing added, nothing replaced) */
+    int64_t snapshot_id;           /* -1: properties only (nothing added, nothing replaced), unless
+                                      always_snapshot */
     struct locations written;      /* manifests and manifest list of this attempt */
     struct locations expired;      /* to be removed once `next` is current: metadata files that left
                                       the metadata-log, manifest lists, manifests, data files */

@@ -425,13 +425,26 @@ static enum err_code make_append(struct commit *c, const struct spec_view *spec,
     return rc;
 }
 
+/* A snapshot without news: the parent's manifests. */
+static enum err_code keep_all(struct commit *c, struct err *e)
+{
+    ERR_TRY(load_parent(c, e));
+    ERR_TRY(reserve_rows(c, e));
+    for (uint32_t i = 0; i < c->parent_list.count; i++) {
+        if (iceberg_manifest_live_files(&c->parent_list.rows[i]) > 0) {
+            c->rows[c->row_count++] = &c->parent_list.rows[i];
+        }
+    }
+    return ERR_OK;
+}
+
 enum err_code commit_make_files(struct commit *c, struct err *e)
 {
     const struct iceberg_change *change = c->options->change;
     struct spec_view spec;
 
     if (change->added_count == 0 && !change->replace_all) {
-        return ERR_OK;
+        return c->options->always_snapshot ? keep_all(c, e) : ERR_OK;
     }
     ERR_TRY(load_parent(c, e));
     ERR_TRY(default_spec(c, &spec, e));

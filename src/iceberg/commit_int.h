@@ -109,13 +109,14 @@ MUST_USE enum err_code commit_read_manifest(const struct commit *c,
                                             const struct iceberg_manifest_row *row,
                                             iceberg_entry_fn *each, void *ctx, struct err *e);
 
-/* Writes the manifests of the new snapshot and fills rows and sums; none when nothing changes. */
+/* Writes the manifests of the new snapshot and fills rows and sums; no rows when there is to be no
+ * snapshot. */
 MUST_USE enum err_code commit_make_files(struct commit *c, struct err *e);
 
-/* Whether the change has files, so that there is a snapshot. */
+/* Whether there is a snapshot: the change has files, or one is wanted all the same. */
 static inline bool commit_has_snapshot(const struct commit *c)
 {
-    return c->added.files > 0 || c->removed.files > 0;
+    return c->added.files > 0 || c->removed.files > 0 || c->options->always_snapshot;
 }
 
 const char *commit_operation(const struct commit *c);

@@ -62,6 +62,12 @@ enum err_code iceberg_metadata_parse(struct span json, struct iceberg_metadata *
     return metadata_wrap(root, out, e);
 }
 
+enum err_code iceberg_metadata_take_json(struct json_t *root, struct iceberg_metadata **out,
+                                         struct err *e)
+{
+    return metadata_wrap(root, out, e);
+}
+
 struct iceberg_metadata *iceberg_metadata_share(const struct iceberg_metadata *m)
 {
     struct iceberg_metadata *copy = calloc(1, sizeof *copy);
@@ -190,6 +196,11 @@ bool iceberg_metadata_was_at(const struct iceberg_metadata *m, const char *metad
 int64_t iceberg_metadata_last_updated_ms(const struct iceberg_metadata *m)
 {
     return metadata_int(m, "last-updated-ms", 0);
+}
+
+int64_t iceberg_metadata_sequence_number(const struct iceberg_metadata *m)
+{
+    return metadata_int(m, "last-sequence-number", 0);
 }
 
 static char *without_slash(const char *folder, const char *more)

@@ -14,6 +14,7 @@
 #include "iceberg/schema.h"
 
 struct iceberg_metadata;
+struct json_t; /* of jansson */
 
 struct iceberg_property {
     const char *key;
@@ -24,6 +25,9 @@ struct iceberg_property {
  * above 2. */
 MUST_USE enum err_code iceberg_metadata_parse(struct span json, struct iceberg_metadata **out,
                                               struct err *e);
+/* The same for a document that is parsed already; takes its reference over, also on failure. */
+MUST_USE enum err_code iceberg_metadata_take_json(struct json_t *root,
+                                                  struct iceberg_metadata **out, struct err *e);
 void iceberg_metadata_free(struct iceberg_metadata *m);
 MUST_USE enum err_code iceberg_metadata_print(const struct iceberg_metadata *m, struct buf *out,
                                               struct err *e);
@@ -51,6 +55,7 @@ bool iceberg_metadata_has_snapshot(const struct iceberg_metadata *m, int64_t sna
 bool iceberg_metadata_was_at(const struct iceberg_metadata *m, const char *metadata_location);
 
 int64_t iceberg_metadata_last_updated_ms(const struct iceberg_metadata *m);
+int64_t iceberg_metadata_sequence_number(const struct iceberg_metadata *m); /* the last one given */
 
 /* The folder of metadata files without trailing '/', malloc'd; NULL when there is no memory. */
 char *iceberg_metadata_folder(const struct iceberg_metadata *m);

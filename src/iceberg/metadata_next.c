@@ -264,7 +264,7 @@ static enum err_code next_refs(const struct commit *c, json_t *root, struct err 
     return set_new(main_ref, "snapshot-id", json_integer(c->snapshot_id), e);
 }
 
-/* The base joins the log; who leaves it may be removed from the store. */
+/* The base joins the log; who leaves it may be removed from the store, unless a server does. */
 static enum err_code next_metadata_log(struct commit *c, json_t *root, struct err *e)
 {
     const json_t *from = json_object_get(c->base->root, "metadata-log");
@@ -272,6 +272,7 @@ static enum err_code next_metadata_log(struct commit *c, json_t *root, struct er
     int64_t most = metadata_property_int(c->base, "write.metadata.previous-versions-max",
                                          PREVIOUS_VERSIONS_DEFAULT);
     bool removes =
+        !c->options->server_writes_metadata &&
         metadata_property_bool(c->base, "write.metadata.delete-after-commit.enabled", false);
     size_t keep = most < 1 ? 0 : (size_t)most - 1; /* of those that are in the log now */
     size_t first = count > keep ? count - keep : 0;

@@ -319,6 +319,110 @@ TEST(test_commit__removes_metadata_files_that_left_the_log)
     lake_close(&l);
 }
 
+/* A commit as a catalog makes it whose server writes metadata. */
+static struct iceberg_attempt *served(struct lake *l, const struct iceberg_change *change)
+{
+    struct iceberg_attempt *a;
+    struct err e = {0};
+
+    assert_ok(iceberg_attempt_prepare(
+                  &(struct iceberg_attempt_options){
+                      .store = l->store,
+                      .rand = &l->rand,
+                      .now_ms = l->now_ms,
+                      .base_location = l->location,
+                      .base = l->metadata,
+                      .change = change,
+                      .server_writes_metadata = true,
+                      .always_snapshot = true,
+                  },
+                  &a, &e),
+              &e);
+    lake_swap(l, a->next);
+    assert_ok(iceberg_attempt_clean(a, l->store, &e), &e);
+    return a;
+}
+
+TEST(test_commit__leaves_metadata_files_to_the_server)
+{
+    struct lake l;
+
+    lake_open(&l, true, clean_properties, 2);
+    l.retention = (struct iceberg_retention){1, 2};
+    for (int i = 0; i < 12; i++) {
+        struct iceberg_data_file *file = lake_file(&l, i, 1);
+
+        l.now_ms += 1000;
+        iceberg_attempt_free(served(
+            &l,
+            &(struct iceberg_change){.added = &file, .added_count = 1, .retention = l.retention}));
+        iceberg_data_file_free(file);
+    }
+    size_t json = 0;
+    size_t lists = 0;
+    const char *name;
+
+    for (size_t i = 0; (name = fake_store_name(l.store, i)) != NULL; i++) {
+        json += str_ends_with(name, ".json") ? 1 : 0;
+        lists += strstr(name, "/snap-") != NULL ? 1 : 0;
+    }
+    /* Five are named by the log, and one is current; what snapshots alone had is removed. */
+    assert_u64_eq(json, 13);
+    assert_u64_eq(lists, 2);
+    assert_u64_eq(json_array_size(json_object_get(l.metadata->root, "metadata-log")), 5);
+    lake_close(&l);
+}
+
+TEST(test_commit__makes_a_snapshot_of_nothing_when_asked_to)
+{
+    static const struct iceberg_property properties[] = {{"n", "1"}};
+    const struct iceberg_change change = {
+        .properties = properties, .property_count = 1, .retention = {.keep_count = 10}};
+    struct lake l;
+    struct iceberg_manifest_list list = {0};
+    struct iceberg_data_file **files;
+    struct err e = {0};
+    uint32_t count;
+
+    lake_open(&l, true, clean_properties, 2);
+    /* Of an empty table: a list without manifests. */
+    struct iceberg_attempt *a = served(&l, &change);
+
+    assert_true(a->snapshot_id >= 0);
+    assert_i64_eq(iceberg_metadata_snapshot_id(l.metadata), a->snapshot_id);
+    assert_string_equal(lake_summary(&l, "operation"), "append");
+    assert_string_equal(lake_summary(&l, "total-records"), "0");
+    assert_string_equal(lake_summary(&l, "added-records"), "(none)");
+    assert_string_equal(iceberg_metadata_property(l.metadata, "n"), "1");
+    lake_list(&l, &list);
+    assert_u64_eq(list.count, 0);
+    iceberg_manifest_list_deinit(&list);
+    iceberg_attempt_free(a);
+    lake_check(&l);
+
+    /* Of one with files: the same files, and manifests that are not written again. */
+    (void)lake_add(&l, 2, 19000, false);
+    (void)lake_add(&l, 1, 19001, true);
+    unsigned long puts = fake_store_calls(l.store, FAKE_STORE_PUT);
+
+    a = served(&l, &change);
+    /* The list and the metadata. */
+    assert_u64_eq(fake_store_calls(l.store, FAKE_STORE_PUT) - puts, 2);
+    assert_string_equal(lake_summary(&l, "total-records"), "10");
+    assert_string_equal(lake_summary(&l, "total-data-files"), "1");
+    assert_string_equal(lake_summary(&l, "changed-partition-count"), "0");
+    lake_list(&l, &list);
+    assert_u64_eq(list.count, 1);
+    iceberg_manifest_list_deinit(&list);
+    assert_ok(iceberg_live_files(l.store, l.metadata, a->snapshot_id, &files, &count, &e), &e);
+    assert_u64_eq(count, 1);
+    iceberg_data_file_free(files[0]);
+    free(files);
+    iceberg_attempt_free(a);
+    lake_check(&l);
+    lake_close(&l);
+}
+
 TEST(test_commit__never_goes_back_in_time)
 {
     struct lake l;
@@ -769,6 +873,8 @@ TEST_MAIN(test_case(test_commit__appends_a_first_snapshot),
           test_case(test_commit__refuses_a_file_whose_day_is_not_its_own),
           test_case(test_commit__sets_properties_without_a_snapshot),
           test_case(test_commit__removes_metadata_files_that_left_the_log),
+          test_case(test_commit__leaves_metadata_files_to_the_server),
+          test_case(test_commit__makes_a_snapshot_of_nothing_when_asked_to),
           test_case(test_commit__never_goes_back_in_time),
           test_case(test_commit__merges_small_manifests), test_case(test_commit__lists_live_files),
           test_case(test_commit__leaves_nothing_behind_when_the_store_fails),
