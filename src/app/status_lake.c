@@ -129,6 +129,7 @@ static enum err_code find_tables(struct reading *reading, struct err *e)
     }
     for (uint32_t i = 0; i < schemas.count && rc == ERR_OK; i++) {
         rc = catalog_list(reading->lake->catalog, schemas.tables[i].schema, on_listed, r, e);
+        rc = rc == ERR_NOT_FOUND ? ERR_OK : rc; /* nothing was written there yet */
     }
     table_choice_deinit(&schemas);
     return rc == ERR_OK ? add_named(r, e) : rc;

@@ -53,9 +53,27 @@ static char *location_of(const struct run_options *o, const char *schema, const 
     return buf_take_text(&out);
 }
 
+/* Two tables of the source must not become one in the lake. */
+static enum err_code check_case(const struct runner *r, const char *schema, const char *name,
+                                struct err *e)
+{
+    for (uint32_t i = 0; i < r->table_count && catalog_folds_case(r->run.catalog); i++) {
+        const struct followed_table *t = r->tables[i];
+
+        if (str_ieq(t->schema, schema) && str_ieq(t->name, name)) {
+            return err_set(e, ERR_CONFIG,
+                           "%s.%s and %s are one table in the catalog, which knows no upper case: "
+                           "leave one of them out (exclude-table)",
+                           schema, name, t->full_name);
+        }
+    }
+    return ERR_OK;
+}
+
 enum err_code runner_add_table(struct runner *r, const char *schema, const char *name,
                                struct err *e)
 {
+    ERR_TRY(check_case(r, schema, name, e));
     if (r->table_count == r->table_capacity) {
         uint32_t capacity = r->table_capacity * 2 + 16;
         struct followed_table **tables = realloc(r->tables, capacity * sizeof(*tables));
