@@ -10,17 +10,18 @@
 #include "base/retry.h"
 #include "base/str.h"
 
-#define US_PER_S            INT64_C(1000000)
-#define US_PER_MS           INT64_C(1000)
-#define DEADLINE_DEFAULT_US (120 * US_PER_S)
-#define ATTEMPT_DEFAULT_US  (60 * US_PER_S)
-#define FIRST_CONTACT_US    (5 * US_PER_S) /* for an endpoint that nobody has ever reached */
-#define SLEEP_SLICE_US      (100 * US_PER_MS)
-#define CLOCK_OFF_S         120 /* less is no reason to be refused */
-#define CLOCK_FIXES_MAX     2u
-#define REGION_CHANGES_MAX  2u
-#define RENEWALS_MAX        2u
-#define QUIET_TRIES         3u /* before retries are logged for everybody */
+#define US_PER_S              INT64_C(1000000)
+#define US_PER_MS             INT64_C(1000)
+#define DEADLINE_DEFAULT_US   (120 * US_PER_S)
+#define ATTEMPT_DEFAULT_US    (60 * US_PER_S)
+#define FIRST_CONTACT_US      (5 * US_PER_S) /* for an endpoint that nobody has ever reached */
+#define FIRST_CONTACT_WAIT_US (1 * US_PER_S)
+#define SLEEP_SLICE_US        (100 * US_PER_MS)
+#define CLOCK_OFF_S           120 /* less is no reason to be refused */
+#define CLOCK_FIXES_MAX       2u
+#define REGION_CHANGES_MAX    2u
+#define RENEWALS_MAX          2u
+#define QUIET_TRIES           3u /* before retries are logged for everybody */
 
 struct aws_client {
     struct aws_service service;
@@ -403,7 +404,13 @@ static enum step choose_step(struct call *call, const struct failure *f)
     return STEP_STOP;
 }
 
-static int64_t wait_of(struct call *call, enum step step)
+/* An endpoint that never was there is most likely a wrong one, which somebody waits to be told. */
+static bool is_unreached(const struct call *call, const struct failure *f)
+{
+    return f->rc != ERR_OK && f->no_effect && !call->c->answered;
+}
+
+static int64_t wait_of(struct call *call, enum step step, const struct failure *f)
 {
     struct aws_client *c = call->c;
 
@@ -416,17 +423,19 @@ static int64_t wait_of(struct call *call, enum step step)
     (void)pthread_mutex_unlock(&c->mutex);
     int64_t asked_us = aws_retry_after_us(&call->out->response, wall_s(c) + c->clock_offset_s);
 
+    if (is_unreached(call, f) && wait_us > FIRST_CONTACT_WAIT_US) {
+        wait_us = FIRST_CONTACT_WAIT_US;
+    }
     return asked_us > wait_us ? asked_us : wait_us;
 }
 
-/* Whether there is time for another try after the wait. An endpoint that never was there is most
- * likely a wrong one, which somebody waits to be told. */
+/* Whether there is time for another try after the wait. */
 static bool is_time_for(const struct call *call, int64_t wait_us, const struct failure *f)
 {
     int64_t next_us = clock_mono_us(&call->c->clock) + wait_us;
-    bool unreached = f->rc != ERR_OK && f->no_effect && !call->c->answered;
 
-    return next_us < call->end_us && (!unreached || next_us < call->start_us + FIRST_CONTACT_US);
+    return next_us < call->end_us &&
+           (!is_unreached(call, f) || next_us < call->start_us + FIRST_CONTACT_US);
 }
 
 /* False when the run was asked to stop meanwhile. */
@@ -528,7 +537,7 @@ static enum err_code run_call(struct call *call, struct err *e)
         }
         call->out->maybe_done = call->out->maybe_done || !f.no_effect;
         enum step step = call->no_newer_keys ? STEP_STOP : choose_step(call, &f);
-        int64_t wait_us = step == STEP_STOP ? 0 : wait_of(call, step);
+        int64_t wait_us = step == STEP_STOP ? 0 : wait_of(call, step, &f);
 
         if (step == STEP_STOP || !is_time_for(call, wait_us, &f)) {
             return fail(call, &f, e);
