@@ -220,7 +220,6 @@ TEST(test_inspect_table__says_what_is_wrong)
     assert_fails(&l, ".orders", ERR_CONFIG, "neither SCHEMA.TABLE nor the path");
     assert_fails(&l, "shop.", ERR_CONFIG, "neither SCHEMA.TABLE nor the path");
     assert_fails(&l, "shop.nope", ERR_NOT_FOUND, "no table shop.nope in ");
-    assert_fails(&l, "s3://b/t", ERR_UNSUPPORTED, "not on local disk");
     assert_fails(&l, "/nowhere", ERR_NOT_FOUND, "opening /nowhere: ");
     assert_fails(&l, l.folder.path, ERR_NOT_FOUND, "it is no table's folder");
     assert_fails(&l, l.db, ERR_CORRUPT, "catalog.db: ");

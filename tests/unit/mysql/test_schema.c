@@ -371,7 +371,7 @@ TEST(test_schema__reads_the_text_as_the_session_wrote_it)
         {"CREATE TABLE `t` (\n  `\xc3\xa9` int\n)", 0, 8, false, ""},
         {"CREATE TABLE `t` (\n  `a` enum('\xc3\xa9')\n)", 0, 63, false, ""},
         {"CREATE TABLE `t` (\n  `\xc3\xa9` int\n)", 0, 45, false, "\xc3\xa9 int"},
-        {"CREATE TABLE `t` (\n  `\xe8\xa1\xa8` int\n)", 0, 28, false, "\xe8\xa1\xa8 int"},
+        {"CREATE TABLE `t` (\n  `\xe8\xa1\xa8` int\n)", 0, 12, false, "\xe8\xa1\xa8 int"},
         {"CREATE TABLE `\xc3\xa9` (\n  `a` int\n)", 0, 8, false, NULL},
         {"CREATE TABLE `t` (`\xc3\xa9` int)", 0, 8, false, "\xc3\x83\xc2\xa9 int"},
         {"CREATE TABLE t (a ENUM('\xff'))", 0, 28, false, NULL},
