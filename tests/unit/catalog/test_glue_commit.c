@@ -153,10 +153,10 @@ static enum err_code commit(struct writer *t, unsigned n)
     return rc;
 }
 
-static void writer_init(struct writer *t, uint64_t seed)
+static void writer_init(struct writer *t, uint64_t seed, enum fake_glue_turn turn)
 {
     memset(t, 0, sizeof *t);
-    world_fill(&t->w);
+    world_fill_for(&t->w, turn);
     rand_seed(&t->rand, seed);
     rand_seed(&t->turns, seed + 1000);
 }
@@ -258,7 +258,7 @@ TEST(test_glue_commit__makes_one_snapshot_whatever_happens)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct writer t;
 
-        writer_init(&t, 1);
+        writer_init(&t, 1, cases[i].plans[0].turn);
         assert_ok(commit(&t, 1), &t.w.e);
         for (size_t k = 0; k < 3; k++) {
             if (cases[i].plans[k].action != NULL) {
@@ -298,7 +298,7 @@ TEST(test_glue_commit__ends_when_waiting_cannot_help)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct writer t;
 
-        writer_init(&t, 1);
+        writer_init(&t, 1, FAKE_GLUE_ANSWER);
         assert_ok(commit(&t, 1), &t.w.e);
         FAKE_GLUE_PLAN(&t.w.glue, "UpdateTable", FAKE_GLUE_REFUSE, .code = cases[i].code,
                        .message = cases[i].message);
@@ -409,7 +409,7 @@ TEST(test_glue_commit__every_change_is_there_exactly_once)
     for (size_t i = 0; i < sizeof seeds / sizeof seeds[0]; i++) {
         struct writer t;
 
-        writer_init(&t, seeds[i]);
+        writer_init(&t, seeds[i], FAKE_GLUE_ANSWER);
         t.other_every = 1;
         t.bad = 40;
         fake_glue_lock(&t.w.glue);
@@ -427,7 +427,7 @@ TEST(test_glue_commit__loses_nothing_where_versions_are_not_looked_at)
 {
     struct writer t;
 
-    writer_init(&t, 21);
+    writer_init(&t, 21, FAKE_GLUE_ANSWER);
     t.other_every = 3;
     t.other_early = true;
     t.bad = 40;
