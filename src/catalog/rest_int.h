@@ -6,8 +6,10 @@
  *   rest_auth.c     who we are: bearer, OAuth2 client credentials, basic
  *   rest_request.c  a request with its tries, plain or signed
  *   rest_error.c    what an answer means, and the words for it
- *   rest_table.c    load, create, swap, list
- *   rest_vended.c   keys that the server lends for a table's files
+ *   rest_table.c    load, create, swap
+ *   rest_list.c     the tables of a namespace; dropping one
+ *   rest_lent.c     keys that the server lent for a table's files
+ *   rest_vended.c   handing them out, and renewing them
  */
 #ifndef CALVE_CATALOG_REST_INT_H
 #define CALVE_CATALOG_REST_INT_H
@@ -291,7 +293,7 @@ enum err_code rest_list(struct catalog *base, const char *ns,
                         void *ctx, struct err *e);
 enum err_code rest_drop(struct catalog *base, struct table_ident id, struct err *e);
 
-/* rest_vended.c */
+/* rest_lent.c */
 void rest_lent_init(struct rest_lent *l);
 void rest_lent_deinit(struct rest_lent *l);
 
@@ -302,7 +304,7 @@ bool rest_lent_wanted(struct rest_catalog *c, struct table_ident id);
 MUST_USE enum err_code rest_lent_note(struct rest_catalog *c, struct table_ident id,
                                       const json_t *result, struct err *e);
 
-/* As struct s3_access_source; ctx is the catalog. */
+/* rest_vended.c: as struct s3_access_source; ctx is the catalog. */
 enum err_code rest_lent_find(void *ctx, const char *location, bool renew, bool *found,
                              struct s3_access *out, struct err *e);
 

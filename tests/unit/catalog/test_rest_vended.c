@@ -1,8 +1,9 @@
 /* test_rest_vended.c - keys that the server lends: which, for which files, and for how long. */
 #include <pthread.h>
+#include <sched.h>
 
 #include "catalog/rest.h"
-#include "catalog/rest_int.h"
+#include "catalog/rest_lent_int.h"
 #include "rest_fixture.h"
 
 #define NOW_MS    INT64_C(1700000000000)
@@ -284,10 +285,10 @@ TEST(test_rest_vended__goes_on_with_old_keys_until_their_end)
     set_json(&x.fake.storage_credentials, "[]");
     assert_err(find(&x, "s3://lake/orders/x", false, id), ERR_CONFIG, &x.e);
     assert_says(&x.e, "lends no keys");
-    /* Keys that have ended before they came. */
+    /* Keys that have ended before they came; and a number where a text is meant. */
     set_json(&x.fake.storage_credentials,
              "[{\"prefix\":\"s3\",\"config\":{\"s3.access-key-id\":\"C\",\"s3.secret-access-key\":"
-             "\"s\",\"s3.session-token-expires-at-ms\":\"5\"}}]");
+             "\"s\",\"s3.session-token-expires-at-ms\":5}}]");
     assert_err(find(&x, "s3://lake/orders/x", false, id), ERR_IO, &x.e);
     assert_says(&x.e, "clock");
     rest_fixture_deinit(&x);
@@ -392,6 +393,7 @@ struct finder {
     struct catalog *catalog;
     unsigned found;
     enum err_code rc;
+    struct err e;
 };
 
 static void *find_often(void *ctx)
@@ -430,6 +432,60 @@ TEST(test_rest_vended__serves_all_threads_with_one_request)
         assert_int_equal(finders[i].found, 200);
     }
     assert_int_equal(x.fake.requests[FAKE_REST_LOAD], 1);
+    rest_fixture_deinit(&x);
+}
+
+static void *find_once(void *ctx)
+{
+    struct finder *f = ctx;
+    struct s3_access_source source = catalog_rest_access(f->catalog);
+    struct s3_access access;
+    bool found;
+
+    f->rc = source.find(source.ctx, "s3://lake/orders/x", false, &found, &access, &f->e);
+    s3_access_deinit(&access);
+    return NULL;
+}
+
+/* A server that is away is not asked by one thread after the other. */
+TEST(test_rest_vended__shares_a_failure_with_those_who_waited)
+{
+    struct rest_fixture x;
+    struct finder finders[3] = {{0}};
+    uint64_t uses;
+
+    open_lending(&x, false);
+    lend(&x, "A1", 60);
+    assert_ok(lake_create(x.catalog, lake_orders, "s3://lake/orders", &x.e), &x.e);
+    fake_clock_advance(&x.time, 70 * MINUTE_US);
+    struct rest_lent *lent = &((struct rest_catalog *)x.catalog)->lent;
+
+    (void)pthread_mutex_lock(&lent->renewal);
+    uint64_t before = lent->uses;
+
+    for (size_t i = 0; i < 3; i++) {
+        finders[i].catalog = x.catalog;
+        assert_int_equal(pthread_create(&finders[i].thread, NULL, find_once, &finders[i]), 0);
+    }
+    do {
+        (void)sched_yield();
+        (void)pthread_mutex_lock(&lent->mutex);
+        uses = lent->uses;
+        (void)pthread_mutex_unlock(&lent->mutex);
+    } while (uses < before + 3);
+    (void)pthread_mutex_lock(&lent->mutex);
+    lent->tables[0]->failures++;
+    (void)pthread_mutex_unlock(&lent->mutex);
+    (void)pthread_mutex_unlock(&lent->renewal);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(pthread_join(finders[i].thread, NULL), 0);
+        assert_int_equal(finders[i].rc, ERR_IO);
+        assert_true(finders[i].e.retryable);
+        assert_says(&finders[i].e, "the keys of shop.orders");
+    }
+    assert_int_equal(x.fake.requests[FAKE_REST_LOAD], 0);
+    lend(&x, "A2", 60);
+    assert_key(&x, "s3://lake/orders/x", "A2");
     rest_fixture_deinit(&x);
 }
 
@@ -476,4 +532,5 @@ TEST_MAIN(test_case(test_rest_vended__hands_out_what_a_table_was_lent),
           test_case(test_rest_vended__takes_keys_that_come_with_a_commit),
           test_case(test_rest_vended__remembers_a_bounded_number_of_tables),
           test_case(test_rest_vended__serves_all_threads_with_one_request),
+          test_case(test_rest_vended__shares_a_failure_with_those_who_waited),
           test_case(test_rest_vended__survives_every_failed_allocation))
