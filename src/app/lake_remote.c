@@ -305,6 +305,7 @@ enum err_code lake_remote_rest(struct lake_remote *r, const struct config *c, st
                 .clock = clock_system(),
                 .log = log,
                 .deadline_us = (int64_t)c->http.retry_timeout_ms * US_PER_MS,
+                .attempt_us = (int64_t)c->http.request_timeout_ms * US_PER_MS,
             },
             out, e);
     }

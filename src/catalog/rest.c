@@ -7,6 +7,7 @@
 #include "net/uri.h"
 
 #define DEADLINE_DEFAULT_US (INT64_C(120) * 1000000)
+#define ATTEMPT_DEFAULT_US  (INT64_C(60) * 1000000)
 #define TEXTS_BYTES_MAX     ((size_t)16 << 20)
 
 static void rest_free(struct catalog *base)
@@ -59,6 +60,7 @@ static enum err_code connect_signed(struct rest_catalog *c, const struct catalog
                 .clock = c->base.clock,
                 .log = c->base.log,
                 .deadline_us = c->deadline_us,
+                .attempt_us = c->attempt_us,
             },
             &c->aws, e);
     }
@@ -155,6 +157,7 @@ static enum err_code init(struct rest_catalog *c, const struct catalog_rest_opti
     c->sigv4 = o->sigv4;
     c->credentials = o->credentials;
     c->deadline_us = o->deadline_us > 0 ? o->deadline_us : DEADLINE_DEFAULT_US;
+    c->attempt_us = o->attempt_us > 0 ? o->attempt_us : ATTEMPT_DEFAULT_US;
     c->service = (struct aws_service){
         .name = arena_strdup(&c->texts, name == NULL || name[0] == '\0' ? "execute-api" : name),
         .label = "the REST catalog",

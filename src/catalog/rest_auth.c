@@ -23,7 +23,6 @@
 #define TOKEN_WAIT_MIN_US    100000
 #define TOKEN_WAIT_MAX_US    5000000
 #define TOKEN_RESPONSE_BYTES ((size_t)1 << 20)
-#define TOKEN_TIMEOUT_US     (INT64_C(60) * 1000000)
 
 /* What may stand in a header behind "Bearer ". */
 static bool is_header_text(const char *text)
@@ -277,7 +276,7 @@ static enum err_code send_form(struct rest_catalog *c, const struct secret *form
                                      .header_count = count,
                                      .body = span_str(form->text),
                                      .has_body = true,
-                                     .timeout_us = TOKEN_TIMEOUT_US,
+                                     .timeout_us = c->attempt_us,
                                      .response_bytes_max = TOKEN_RESPONSE_BYTES,
                                  },
                                  out, e);

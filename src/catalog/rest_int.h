@@ -124,6 +124,7 @@ struct rest_catalog {
     struct aws_service service;
     struct aws_client *aws;
     int64_t deadline_us;
+    int64_t attempt_us;
     atomic_bool answered;       /* there is somebody at the URI */
     pthread_mutex_t rand_mutex; /* guards rand */
     struct rand rand;           /* for waits and keys of any thread; base.rand is one thread's */

@@ -21,10 +21,12 @@
 #define WAIT_MIN_US      100000
 #define WAIT_MAX_US      5000000
 #define WAIT_STEP_US     50000
-#define ATTEMPT_MAX_US   (INT64_C(60) * 1000000)
 #define ATTEMPT_MIN_US   (INT64_C(1) * 1000000)
 #define FIRST_CONTACT_US (INT64_C(5) * 1000000) /* with a server that nobody has ever reached */
-#define OWN_HEADERS      5u
+#define FIRST_WAIT_US                                                          \
+    (INT64_C(1) * 1000000) /* so that it does not end with the first long wait \
+                            */
+#define OWN_HEADERS 5u
 
 void rest_answer_deinit(struct rest_answer *a)
 {
@@ -201,7 +203,7 @@ static enum err_code send_plain(struct attempt *a, struct rest_answer *out, enum
     if (url == NULL) {
         return err_nomem(e);
     }
-    left_us = left_us > ATTEMPT_MAX_US ? ATTEMPT_MAX_US : left_us;
+    left_us = left_us < ATTEMPT_MIN_US ? ATTEMPT_MIN_US : left_us;
     enum err_code rc =
         http_send(a->c->http,
                   &(struct http_request){
@@ -211,7 +213,7 @@ static enum err_code send_plain(struct attempt *a, struct rest_answer *out, enum
                       .header_count = a->header_count,
                       .body = body_of(call),
                       .has_body = call->body != NULL,
-                      .timeout_us = left_us < ATTEMPT_MIN_US ? ATTEMPT_MIN_US : left_us,
+                      .timeout_us = left_us < a->c->attempt_us ? left_us : a->c->attempt_us,
                       .response_bytes_max = call->response_bytes_max,
                   },
                   &out->response, e);
@@ -329,7 +331,7 @@ static enum err_code renew_once(struct rest_catalog *c, uint64_t generation, boo
 static enum err_code send_until_done(struct rest_catalog *c, const struct rest_call *call,
                                      struct rest_answer *out, struct err *e)
 {
-    struct retry backoff = {WAIT_MIN_US, WAIT_MAX_US, 0};
+    struct retry backoff = {WAIT_MIN_US, c->answered ? WAIT_MAX_US : FIRST_WAIT_US, 0};
     struct attempt a = {.c = c, .call = call, .start_us = clock_mono_us(&c->base.clock)};
     bool renewed = false;
     bool maybe_done = false;

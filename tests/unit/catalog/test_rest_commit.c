@@ -276,18 +276,22 @@ TEST(test_rest_commit__does_not_wait_for_ever)
     static const struct {
         enum fake_rest_turn turn;
         unsigned requests;
-    } rows[] = {{FAKE_REST_STALL, 2}, {FAKE_REST_STALL_DONE, 1}};
+        int64_t stall_us;
+        int64_t attempt_us;
+    } rows[] = {{FAKE_REST_STALL, 2, 200000, 0}, {FAKE_REST_STALL_DONE, 1, 0, 200000}};
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct writer w;
         struct http_client *impatient;
 
         writer_init(&w);
-        assert_ok(http_client_new(&(struct http_client_options){.stall_timeout_us = 200000},
-                                  &impatient, &w.e),
-                  &w.e);
+        assert_ok(
+            http_client_new(&(struct http_client_options){.stall_timeout_us = rows[i].stall_us},
+                            &impatient, &w.e),
+            &w.e);
         catalog_free(w.x.catalog);
         w.x.options.http = impatient;
+        w.x.options.attempt_us = rows[i].attempt_us;
         rest_fixture_open(&w.x);
         FAKE_REST_PLAN(&w.x.fake, FAKE_REST_COMMIT, {rows[i].turn, 0, NULL, NULL});
         assert_ok(commit(&w, 1, 0), &w.e);
