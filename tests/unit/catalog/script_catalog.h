@@ -42,6 +42,8 @@ struct script_catalog {
     bool load_retryable;
     enum err_code create_code; /* of the next create; */
     bool create_happens;       /* with its effect all the same */
+    bool create_blind;         /* it does not look whether there is a table */
+    bool renames;              /* a table gets another UUID */
     char *later_from;          /* a swap on its way */
     char *later_to;
     unsigned swaps_tried;
@@ -130,6 +132,29 @@ static inline enum err_code script_write(struct script_catalog *c, const struct 
     return rc;
 }
 
+/* Under a UUID of the server's. */
+static inline enum err_code script_write_renamed(struct script_catalog *c,
+                                                 const struct iceberg_metadata *m, char **location,
+                                                 struct err *e)
+{
+    struct buf json = {0};
+    struct iceberg_metadata *renamed = NULL;
+    enum err_code rc = iceberg_metadata_print(m, &json, e);
+    json_t *root = json_loadb((const char *)json.data, json.len, 0, NULL);
+
+    if (rc == ERR_OK &&
+        json_object_set_new(root, "table-uuid", json_string("of-the-server")) == 0) {
+        rc = iceberg_metadata_take_json(json_incref(root), &renamed, e);
+    }
+    if (rc == ERR_OK) {
+        rc = script_write(c, renamed, location, e);
+    }
+    iceberg_metadata_free(renamed);
+    json_decref(root);
+    buf_deinit(&json);
+    return rc;
+}
+
 static inline enum err_code script_create(struct catalog *base, struct table_ident id,
                                           const struct iceberg_metadata *m, struct err *e)
 {
@@ -138,11 +163,12 @@ static inline enum err_code script_create(struct catalog *base, struct table_ide
     enum err_code code = c->create_code;
 
     c->create_code = ERR_OK;
-    if (c->current != NULL) {
+    if (c->current != NULL && !c->create_blind) {
         return err_set(e, ERR_EXISTS, "there is %s", id.name);
     }
     if (code == ERR_OK || c->create_happens) {
-        ERR_TRY(script_write(c, m, &location, e));
+        ERR_TRY(c->renames ? script_write_renamed(c, m, &location, e)
+                           : script_write(c, m, &location, e));
         script_set(c, location);
         free(location);
     }

@@ -238,6 +238,35 @@ TEST(test_catalog__tells_its_creation_from_that_of_others)
     writer_deinit(&w);
 }
 
+/* A server gives the table a UUID of its own: ours is a property. */
+TEST(test_catalog__recognises_its_creation_where_a_server_names_tables)
+{
+    struct writer w;
+    struct catalog *c = &w.catalog.base;
+    struct catalog_table table;
+
+    writer_init(&w);
+    assert_ok(catalog_load(c, lake_orders, &table, &w.e), &w.e);
+    assert_null(iceberg_metadata_property(table.metadata, CATALOG_CREATE_ID));
+    catalog_table_deinit(&table);
+    catalog_free(c);
+    c->server_writes_metadata = true;
+    w.catalog.renames = true;
+    w.catalog.create_code = ERR_UNKNOWN;
+    w.catalog.create_happens = true;
+    assert_ok(lake_create(c, lake_orders, LAKE_LOCATION, &w.e), &w.e);
+    assert_ok(catalog_load(c, lake_orders, &table, &w.e), &w.e);
+    assert_string_equal(iceberg_metadata_uuid(table.metadata), "of-the-server");
+    assert_int_equal(strlen(iceberg_metadata_property(table.metadata, CATALOG_CREATE_ID)), 36);
+    catalog_table_deinit(&table);
+    /* That of others has another. */
+    w.catalog.create_code = ERR_UNKNOWN;
+    w.catalog.create_happens = false;
+    w.catalog.create_blind = true;
+    assert_err(lake_create(c, lake_orders, LAKE_LOCATION, &w.e), ERR_EXISTS, &w.e);
+    writer_deinit(&w);
+}
+
 TEST(test_catalog__commits_one_snapshot)
 {
     struct writer w;
@@ -969,6 +998,7 @@ TEST(test_catalog__two_writers_lose_nothing)
 TEST_MAIN(test_case(test_catalog__creates_with_bounded_metadata),
           test_case(test_catalog__settles_a_creation_without_an_answer),
           test_case(test_catalog__tells_its_creation_from_that_of_others),
+          test_case(test_catalog__recognises_its_creation_where_a_server_names_tables),
           test_case(test_catalog__commits_one_snapshot),
           test_case(test_catalog__does_nothing_when_it_is_done_or_refused),
           test_case(test_catalog__builds_again_on_what_others_committed),
