@@ -423,3 +423,20 @@ def test_queries_on_duckdb(scenario):
     """Those that it can be asked: this shows what they answer, not that Trino or Athena take them."""
     with contextlib.closing(OnDuckDB(scenario)) as engine:
         check_all(scenario, engine)
+
+
+def test_spark_knows_the_order_of_rows_of_one_place(scenario, spark):
+    """The page sends readers to the README's query for what SQL of Athena cannot see."""
+    text = (PAGE.parents[1] / "README.md").read_text(encoding="utf-8")
+    (sql,) = [q for q in re.findall(r"```sql\n(.*?)\n```", text, re.S) if "_pos" in q]
+    assert "`default`.shop.orders" in sql
+    catalog = spark.catalog(scenario.place)
+    for table in ("orders", "counters"):
+        asked = sql.replace("`default`.shop.orders", f"{catalog}.shop.{table}")
+        if table == "orders":  # rows in front of the mark do not count
+            offset = max(c.log_position for c in scenario.calve.lake.changes("shop", table)
+                         if c.event_type == "truncate")
+            asked = asked.replace(f"FROM {catalog}.shop.{table})",
+                                  f"FROM {catalog}.shop.{table} WHERE log_position > {offset})")
+        rows = {json.loads(p)["id"]: p for (p,) in spark.query(asked)}
+        assert rows == scenario.rows(table), table
