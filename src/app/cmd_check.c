@@ -6,6 +6,8 @@
 #include "app/output.h"
 #include "codec/json_writer.h"
 
+#define RETRY_MS_MAX 5000u
+
 static const char *state_name(enum finding_state state, bool json)
 {
     switch (state) {
@@ -46,14 +48,19 @@ enum err_code cmd_check(const struct config *c, const struct command_args *args,
                         struct err *e)
 {
     struct findings f = {.json = args->json};
+    struct config soon = *c; /* somebody waits for the answer */
+
+    if (soon.http.retry_timeout_ms > RETRY_MS_MAX) {
+        soon.http.retry_timeout_ms = RETRY_MS_MAX;
+    }
 
     if (f.json) {
         buf_append_str(&f.out, "[");
     }
-    enum err_code rc = check_source(c, &f, e);
+    enum err_code rc = check_source(&soon, &f, e);
 
     if (rc == ERR_OK) {
-        rc = check_lake(c, log, &f, e);
+        rc = check_lake(&soon, log, &f, e);
     }
     if (f.json) {
         buf_append_str(&f.out, "]\n");

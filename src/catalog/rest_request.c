@@ -23,10 +23,9 @@
 #define WAIT_STEP_US     50000
 #define ATTEMPT_MIN_US   (INT64_C(1) * 1000000)
 #define FIRST_CONTACT_US (INT64_C(5) * 1000000) /* with a server that nobody has ever reached */
-#define FIRST_WAIT_US                                                          \
-    (INT64_C(1) * 1000000) /* so that it does not end with the first long wait \
-                            */
-#define OWN_HEADERS 5u
+/* Then waits stay short, so that trying does not end with the first long one. */
+#define FIRST_WAIT_US (INT64_C(1) * 1000000)
+#define OWN_HEADERS   5u
 
 void rest_answer_deinit(struct rest_answer *a)
 {

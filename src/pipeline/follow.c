@@ -8,6 +8,7 @@
 
 #define SECOND_US          1000000
 #define BEHIND_WAIT_US_MAX (2 * (int64_t)SECOND_US)
+#define CUTS_AHEAD_MAX     2u
 
 /* Tables that are further than the place where all go on from. */
 static void find_tables_ahead(const struct follow_options *o)
@@ -202,6 +203,7 @@ static enum err_code send_cut(struct follow *f, struct err *e)
         return rc;
     }
     prepared_list_cut(f->prepared);
+    f->cuts_sent++;
     /* The analyzer does not see that a slab carries the cut off. */
     return push_marker(f, SLAB_CUT, cut, e); /* NOLINT(clang-analyzer-unix.Malloc) */
 }
@@ -238,6 +240,15 @@ enum err_code follow_cut(struct follow *f, struct err *e)
     return send_cut(f, e);
 }
 
+/*
+ * One cut may wait behind the one that is being committed. More of them would never be caught up
+ * with where commits take longer than the interval: a late committer gets larger cuts instead.
+ */
+static bool committer_is_late(const struct follow *f)
+{
+    return f->cuts_sent - atomic_load(&f->run->counters.cuts_committed) >= CUTS_AHEAD_MAX;
+}
+
 enum err_code follow_cut_if_due(struct follow *f, struct err *e)
 {
     const struct run_options *o = f->run->options;
@@ -251,9 +262,10 @@ enum err_code follow_cut_if_due(struct follow *f, struct err *e)
     /* Nothing of ours happened: only the watermarks move, and less often. */
     int64_t interval_us = f->rows_since_cut || follow_schema_changed(f) ? o->commit_interval_us
                                                                         : o->watermark_interval_us;
-    bool due = waited_us >= interval_us || f->bytes_since_cut >= o->commit_bytes_max;
+    bool late = committer_is_late(f);
+    bool due = (waited_us >= interval_us && !late) || f->bytes_since_cut >= o->commit_bytes_max;
 
-    if (!due && o->batch_rows > 0 && f->rows_since_cut && waited_us >= SECOND_US) {
+    if (!due && !late && o->batch_rows > 0 && f->rows_since_cut && waited_us >= SECOND_US) {
         /* Rows are counted where they are decoded, so what waits here must get there. */
         ERR_TRY(follow_send_slabs(f, e));
         due = atomic_load(&f->run->counters.rows_decoded) - f->rows_decoded_at_cut >= o->batch_rows;
@@ -548,6 +560,10 @@ static enum err_code end_run(struct follow *f, struct err *e)
                        "whether it was the same before is known there: let the run go that far",
                        f->adopted_to.file, (unsigned long long)f->adopted_to.offset);
     }
+    if (follow_schema_is_open(f)) {
+        /* The table is taken in at the last cut, and all definitions with it are of there. */
+        ERR_TRY(rewind_to_cut(f, e));
+    }
     if (f->moved) {
         ERR_TRY(follow_cut(f, e));
     }
@@ -562,6 +578,7 @@ static enum err_code run(struct follow *f, struct err *e)
 
     rand_init(&rand);
     f->cut_us = clock_mono_us(&f->run->clock);
+    f->cuts_sent = atomic_load(&f->run->counters.cuts_committed);
     f->done = follow_until_reached(f);
     while (goes_on(f)) {
         enum err_code rc = follow_once(f, &retry, &err);

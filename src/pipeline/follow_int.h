@@ -74,7 +74,8 @@ struct follow {
     bool rows_since_cut;
     uint64_t rows_decoded_at_cut;
     uint64_t bytes_since_cut;
-    int64_t cut_us; /* monotonic time of the last cut */
+    int64_t cut_us;     /* monotonic time of the last cut */
+    uint64_t cuts_sent; /* compares with the run's cuts_committed */
 
     char log_file[BINLOG_FILE_BYTES]; /* whose first event was read last */
     uint32_t log_created_s;           /* when it was begun; 0: not known */

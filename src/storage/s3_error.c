@@ -74,6 +74,9 @@ enum err_code s3_explain(const struct s3_store *s, const struct s3_request *r,
     if (is_denied(error)) {
         return explain_denied(s, r, bucket, key, e);
     }
+    if (error->code[0] == '\0' && error->message[0] != '\0' && !e->retryable) {
+        return err_set(e, e->code, "%s (this is no answer of S3's: is s3.endpoint right?)", e->msg);
+    }
     if (str_starts_with(error->code, "KMS.")) {
         return err_set(e, ERR_CONFIG,
                        "%s (the key of the bucket's encryption cannot be used: see that it is "

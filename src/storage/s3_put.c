@@ -216,18 +216,27 @@ static enum err_code send_put(struct s3_store *s, const struct s3_write *w, bool
     if (conditional) {
         headers[count++] = (struct http_header){"If-None-Match", "*"};
     }
-    return s3_send(s,
-                   &(struct s3_request){
-                       .operation = "PutObject",
-                       .action = "s3:PutObject",
-                       .method = "PUT",
-                       .location = w->location,
-                       .headers = headers,
-                       .header_count = count,
-                       .body = *(const struct span *)w->ctx,
-                       .has_body = true,
-                   },
-                   out, e);
+    enum err_code rc = s3_send(s,
+                               &(struct s3_request){
+                                   .operation = "PutObject",
+                                   .action = "s3:PutObject",
+                                   .method = "PUT",
+                                   .location = w->location,
+                                   .headers = headers,
+                                   .header_count = count,
+                                   .body = *(const struct span *)w->ctx,
+                                   .has_body = true,
+                               },
+                               out, e);
+
+    /* A page of a gateway's, say, is no proof. */
+    if (rc == ERR_OK && http_response_header(&out->response, "ETag") == NULL) {
+        return err_set(e, ERR_IO,
+                       "PutObject %s: the answer has no ETag, so it is none of S3's: is "
+                       "s3.endpoint right?",
+                       w->location);
+    }
+    return rc;
 }
 
 enum err_code s3_put_as(struct s3_store *s, const char *location, const char *id, struct span bytes,

@@ -226,9 +226,9 @@ def test_a_database_that_changed_while_a_table_was_left_out(flavor, make_source,
     calve.catch_up(table=only)
     result = calve.run("run", until="current")
     if result.status == 0:
-        assert rows(calve, source, "b")[-1] == ("insert", {"id": 1, "v": "é"})
+        assert rows(calve, source, "b")[-1][1] == {"id": 1, "v": "é"}  # copied: CREATE TABLE leaves it open
     else:  # MySQL's log has the charset of each column
-        assert "CREATE TABLE b" in result.error or "its charset is utf8mb4 in the binlog" in result.error
+        assert flavor == "mysql-9" and "its charset is utf8mb4 in the binlog" in result.error
 
 
 @pytest.mark.parametrize("flavor", FLAVORS[1:])
