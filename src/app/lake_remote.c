@@ -2,12 +2,14 @@
 
 #include <stdlib.h>
 
+#include "app/signals.h"
 #include "base/str.h"
 #include "catalog/glue.h"
 #include "catalog/rest.h"
 #include "storage/s3.h"
 #include "storage/schemes.h"
 
+#define STOP_PATIENCE_US INT64_C(10000000)
 #define US_PER_MS        INT64_C(1000)
 #define REST_HEADERS_MAX 64u
 
@@ -94,6 +96,22 @@ static const char *or_null(const char *text)
     return text[0] == '\0' ? NULL : text;
 }
 
+/* A commit under way may end, but not wait for ever for those who do not answer. */
+static bool gives_up(void *ctx)
+{
+    struct lake_remote *r = ctx;
+    const struct clock clock = clock_system();
+    int64_t never = 0;
+
+    if (!signals_stop_requested(NULL)) {
+        return false;
+    }
+    int64_t now_us = clock_mono_us(&clock);
+
+    (void)atomic_compare_exchange_strong(&r->stop_us, &never, now_us);
+    return now_us - atomic_load(&r->stop_us) > STOP_PATIENCE_US;
+}
+
 enum err_code lake_remote_open(const struct config *c, struct log *log, struct lake_remote **out,
                                struct err *e)
 {
@@ -105,6 +123,8 @@ enum err_code lake_remote_open(const struct config *c, struct log *log, struct l
         .client_cert = or_null(c->http.client_cert),
         .client_key = or_null(c->http.client_key),
         .user_agent = "calve/" CALVE_VERSION,
+        .cancelled = gives_up,
+        .cancelled_ctx = r,
     };
 
     if (r == NULL) {

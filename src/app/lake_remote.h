@@ -7,11 +7,14 @@
 #ifndef CALVE_APP_LAKE_REMOTE_H
 #define CALVE_APP_LAKE_REMOTE_H
 
+#include <stdatomic.h>
+
 #include "app/lake.h"
 #include "aws/aws_client.h"
 
 /* Zeroed is closed. */
 struct lake_remote {
+    _Atomic int64_t stop_us; /* when a stop was first seen, monotonic; 0: never */
     struct http_client *http;
     struct credentials_source *client_keys; /* of client.*; made when somebody needs them */
     struct credentials_source *s3_keys;     /* of s3.*; NULL: client_keys */

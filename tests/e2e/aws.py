@@ -112,6 +112,14 @@ class Place:
         self.options |= {"catalog-type": "glue", "glue-endpoint": self.catalog_proxy.url}
         return glue_properties(self.catalog.url, self.settings)
 
+    def move(self, warehouse, region):
+        """The lake goes to another bucket; what calve is told of regions stays as it is."""
+        self.bucket = warehouse.removeprefix("s3://").partition("/")[0]
+        self.warehouse = warehouse
+        self.settings = S3Settings(self.s3.url, region=region)
+        properties = {k: v for k, v in self.lake.properties.items() if not k.startswith("s3.")}
+        self.lake = RemoteLake(warehouse, self.settings, properties | {"warehouse": warehouse})
+
     @property
     def proxies(self):
         return [p for p in (self.s3_proxy, self.catalog_proxy) if p is not None]
