@@ -26,7 +26,8 @@ end_to_end() {
     tools/build.sh release && ln -sf release/calve build/calve || return 1
     local python half folder status=0
     local others=(tests/e2e/test_xa.py tests/e2e/test_fake_*.py tests/e2e/test_failover.py
-        tests/e2e/test_differential.py tests/e2e/test_random_*.py)
+        tests/e2e/test_differential.py tests/e2e/test_random_*.py tests/e2e/test_aws*.py
+        tests/e2e/test_takeover.py tests/e2e/test_services.py tests/e2e/test_engines.py)
     python=$(tools/deps.sh python)
     folder=$(mktemp -d)
     "$python" -m pytest --basetemp="$folder/others" "${others[@]}" > "$folder/log" 2>&1 &
