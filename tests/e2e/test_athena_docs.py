@@ -411,6 +411,7 @@ def test_athena_would_parse_every_query():
         parse_one(QUERIES[name], read="athena")
 
 
+@pytest.mark.timeout(600)  # Trino on a busy machine
 def test_queries_on_trino(scenario, trino):
     engine = OnTrino(trino, scenario)
     check_all(scenario, engine)
