@@ -14,7 +14,7 @@
 #include "pipeline/watermarks.h"
 
 #define LOCATION_BYTES 2048u
-#define PATIENCE_US    INT64_C(5000000)
+#define PATIENCE_US    INT64_C(20000000)
 #define OBJECT_TEXT    "written by calve check, to be removed\n"
 
 struct scratch {
@@ -237,7 +237,7 @@ static void check_table(const struct config *c, const struct lake *lake, struct 
     rc = catalog_load(lake->catalog, id, &table, &why);
     if (report(f, "read table", rc, &why, "tables can be read")) {
         (void)snprintf(location, sizeof location, "%s", iceberg_metadata_location(table.metadata));
-        if (c->warehouse_location[0] == '\0') {
+        if (c->catalog_type == CONFIG_CATALOG_REST) { /* it says where, and with which keys */
             struct scratch s;
 
             scratch_init(&s, f, lake->store, location, id_text);

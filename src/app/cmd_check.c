@@ -6,7 +6,7 @@
 #include "app/output.h"
 #include "codec/json_writer.h"
 
-#define RETRY_MS_MAX 5000u
+#define RETRY_MS_MAX 10000u
 
 static const char *state_name(enum finding_state state, bool json)
 {
