@@ -171,16 +171,28 @@ class GlueStandIn(HttpService):
         operation = glue_operation(request)
         try:
             try:
-                verify(request, self.keys, "glue", self.region)
+                verify(request, self.keys, "glue", self.region, self.now())
             except Refused as e:
-                raise GlueError(SIGNATURE_CODES.get(e.code, e.code), f"{e.message} {e.extra or ''}".strip()) from None
+                raise GlueError(SIGNATURE_CODES.get(e.code, e.code), self._refusal(e)) from None
             result = self._call(request, operation)
         except GlueError as e:
             return Response(*error_answer("glue", e.code, e.message, 400,
-                                          [("x-amzn-RequestId", str(uuid.uuid4()))]))
+                                          [("x-amzn-RequestId", str(uuid.uuid4())), self.date()]))
         body = json.dumps(result)
         return Response(200, [("Content-Type", "application/x-amz-json-1.1"),
-                              ("x-amzn-RequestId", str(uuid.uuid4()))], body)
+                              ("x-amzn-RequestId", str(uuid.uuid4())), self.date()], body)
+
+    @staticmethod
+    def _refusal(e):
+        """As AWS says it; the code alone does not tell a wrong secret from a wrong region or clock."""
+        if "Region" in e.extra:
+            return "Credential should be scoped to a valid region. "
+        if e.code == "RequestTimeTooSkewed":
+            at, now = e.extra["RequestTime"], e.extra["ServerTime"].replace("-", "").replace(":", "")
+            if at < now:
+                return f"Signature expired: {at} is now earlier than {now} ({now} - 15 min.)"
+            return f"Signature not yet current: {at} is still later than {now} ({now} + 15 min.)"
+        return f"{e.message} {e.extra or ''}".strip()
 
     def _call(self, request, operation):
         kind = request.header("content-type") or ""

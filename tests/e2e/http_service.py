@@ -6,6 +6,7 @@ bytes of the request line and headers as they came, and the socket, to delay, cu
 
 import contextlib
 import datetime
+import email.utils
 import ipaddress
 import itertools
 import select
@@ -221,7 +222,7 @@ class HttpService:
     """Base of all services; a subclass has `protocol` and `answer(request)`.
 
     rules: what goes wrong (faults.Rules). log: an Entry per request. bugs: what the stand-in itself got
-    wrong; stop() raises when there are some.
+    wrong; stop() raises when there are some. clock_ahead_s: how far its clock is ahead of ours.
     """
 
     protocol = "plain"
@@ -230,6 +231,7 @@ class HttpService:
         self.rules = Rules(self.protocol)
         self.log = []
         self.bugs = []
+        self.clock_ahead_s = 0
         self.host = "127.0.0.1"
         self.port = 0
         self.tls = tls
@@ -251,6 +253,14 @@ class HttpService:
     def connect(self, request, connection):
         """CONNECT of a forward proxy. Returns whether it took the connection."""
         return False
+
+    def now(self):
+        """Its clock."""
+        return datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=self.clock_ahead_s)
+
+    def date(self):
+        """The Date header."""
+        return "Date", email.utils.format_datetime(self.now().replace(microsecond=0), usegmt=True)
 
     # -- life --
 

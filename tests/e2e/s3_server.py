@@ -146,7 +146,8 @@ class S3Server(HttpService):
         self._denied.append((operation, bucket, key, code))
 
     def forget_rules(self):
-        """Grants, pages and deletes are as at first."""
+        """Grants, pages, deletes and the clock are as at first."""
+        self.clock_ahead_s = 0
         self._denied.clear()
         self.delete_errors.clear()
         self.page_max = 1000
@@ -228,7 +229,7 @@ class S3Server(HttpService):
         except Refused as e:
             response = self._refusal(e)
         response.headers.append(("x-amz-request-id", uuid.uuid4().hex[:16].upper()))
-        response.headers.append(("Server", "test"))
+        response.headers += [("Server", "test"), self.date()]
         return response
 
     def _refusal(self, e):
@@ -246,7 +247,7 @@ class S3Server(HttpService):
         anonymous = bucket is not None and bucket.anonymous and request.header("authorization") is None
         if not anonymous:
             region = bucket.region if bucket is not None else self.region
-            verified = verify(request, self.keys, "s3", None)
+            verified = verify(request, self.keys, "s3", None, self.now())
             if verified.region != region:
                 if verified.region == self.region:  # the right place for us, not for this bucket
                     raise Refused("PermanentRedirect", "The bucket you are attempting to access must be addressed "
