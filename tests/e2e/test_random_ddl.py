@@ -419,7 +419,7 @@ def test_swap_with_the_twin_of_a_table_that_is_ahead(flavor, metadata, make_sour
         calve.catch_up()
         source.sql("CREATE TABLE _gho_t1 LIKE t1", "ALTER TABLE _gho_t1 ADD b INT", "INSERT INTO t1 (id) VALUES (2)",
                    "INSERT INTO t2 VALUES (2)")
-        calve.catch_up(table=f"{source.schema}.t1")
+        calve.catch_up(table=f"{source.schema}.t1", commit_interval="1h")  # one cut: the note reaches back over one
         source.sql("RENAME TABLE t1 TO _del_t1, _gho_t1 TO t1", "INSERT INTO t1 (id) VALUES (3)")
         result = calve.run("run", until="current")
         assert result.status == 0, result.error
