@@ -3,7 +3,7 @@
     keys = Keyring(place, folder)      # calve asks a credential_process for its keys
     witness = Witness(place)           # sees what the catalog really did, whatever calve was told
     raise_storm(place, seed)
-    witness.wait(60, run)              # until calve has made so many commits of data
+    witness.wait(60, run, load)        # until calve has made so many commits of data
 """
 
 import collections
@@ -28,8 +28,8 @@ from rest_guard import OfServer, TokenServer
 TIMES_OUT = ("timeout_before", "timeout_after", "stall")
 REQUEST_TIMEOUT = "1s"
 
-# One swap of a table's metadata. ordinal: of the checkpoint in it, None for a table without. data: whether
-# there was a new snapshot. summary: of that.
+# One swap of a table's metadata. ordinal: of the checkpoint in it, None for a table without. snapshot_id, summary:
+# of the snapshot that came with it; None for a change of properties alone.
 Commit = collections.namedtuple("Commit", "ordinal snapshot_id summary")
 
 
@@ -81,10 +81,10 @@ cat "{folder}/$n.json"
             self.keys[number].expires = time.time()
 
 
-def ask_for_tokens(place):
+def ask_for_tokens(place, expired=401):
     """From here on the place's REST catalog takes only tokens of the server that comes back; it must be stopped."""
     tokens = TokenServer("calve", "its secret").start()
-    place.catalog_proxy.guard = OfServer(tokens)
+    place.catalog_proxy.guard = OfServer(tokens, expired)
     place.options["rest-oauth2-server-uri"] = f"{tokens.url}/token"
     place.env["CALVE_REST_CREDENTIAL"] = "calve:its secret"
     return tokens
@@ -100,8 +100,8 @@ def every(number):
 
 
 def raise_storm(place, seed, rate=0.04):
-    """Faults of all kinds, at both proxies; the same for the same seed. Errors that ask for new keys do not come by
-    dice, which could refuse three keys in a row, as nobody does."""
+    """Faults of all kinds, at both proxies; the same for the same seed. What asks for new keys or tokens does not come
+    by dice, which could refuse those as well, as nobody does."""
     place.s3_proxy.rules.fail(("PutObject", "CompleteMultipartUpload"), "ConditionalRequestConflict", times=None,
                               where=every(41))
     place.s3_proxy.rules.fail("*", "ExpiredToken", times=None, where=every(211))
@@ -113,7 +113,6 @@ def raise_storm(place, seed, rate=0.04):
         place.catalog_proxy.rules.storm(seed + 1, 2 * rate, names)
     else:
         place.catalog_proxy.rules.fail("CommitTable", "CommitFailedException", times=None, where=every(13))
-        place.catalog_proxy.rules.fail("*", "AuthenticationTimeoutException", times=None, where=every(97))
         place.catalog_proxy.rules.storm(seed + 1, 2 * rate, 2 * STORMS["rest"] + TIMES_OUT)
 
 
@@ -187,13 +186,15 @@ class Witness:
         """Commits of data tables."""
         return sum(len(c) for n, c in list(self.commits.items()) if n != WATERMARKS)
 
-    def wait(self, number, run, seconds=4 * PATIENCE_S):
-        """Until there are so many; the run must live that long."""
+    def wait(self, number, run, load, seconds=4 * PATIENCE_S):
+        """Until there are so many; run and load must live that long."""
         end = time.monotonic() + seconds
         with self._changed:
             while self.count() < number:
+                assert load.is_alive(), load.error
                 assert run.alive(), f"calve ended with {run.process.returncode}:\n{run.log()[-5000:]}"
-                assert time.monotonic() < end, f"{self.count()} of {number} commits in {seconds} s:\n{run.log()[-5000:]}"
+                assert time.monotonic() < end, (f"{self.count()} of {number} commits in {seconds} s:\n"
+                                                f"{run.log()[-5000:]}")
                 self._changed.wait(0.5)
 
     def gate(self, schema, ahead=20):
@@ -242,24 +243,42 @@ def _check_table(lake, schema, table, commits):
 # ---- what lies in the bucket -----------------------------------------------------------------------
 
 
-def _is_whole(lake, table, snapshot):
-    try:
-        return all(lake.path(entry.data_file.file_path).exists()
-                   for manifest in snapshot.manifests(table.io)
-                   for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True))
-    except OSError:  # PyArrow has no error of its own for what is not there
-        return False
+class LiveFiles:
+    """Whether all that tables name is there, while calve goes on writing and expiring."""
 
+    def __init__(self, place):
+        self.place = place
+        self._manifests = {}  # {location: [locations of data files]}: they never change
 
-def check_live_files(lake, schema, tables):
-    """All that the tables name is there, while calve goes on writing and expiring: of a snapshot that is not whole
-    when it was looked at, the table must know nothing any more."""
-    for table in tables:
-        seen = lake.table(schema, table)
-        broken = {s.snapshot_id for s in seen.snapshots() if not _is_whole(lake, seen, s)}
-        if broken:
-            broken &= {s.snapshot_id for s in lake.table(schema, table).snapshots()}
-        assert not broken, f"{schema}.{table}: files of snapshots {broken} are not there"
+    def _named(self, table, snapshot):
+        """Manifest list, manifests, data files; None when one that must be read is not there."""
+        named = {snapshot.manifest_list}
+        try:
+            for manifest in snapshot.manifests(table.io):
+                path = manifest.manifest_path
+                if path not in self._manifests:
+                    entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+                    self._manifests[path] = [e.data_file.file_path for e in entries]
+                named |= {path, *self._manifests[path]}
+        except OSError:  # PyArrow has no error of its own for what is not there
+            return None
+        return named
+
+    def _is_whole(self, table, snapshot):
+        named = self._named(table, snapshot)
+        if named is None:
+            return False
+        bucket = self.place.bucket
+        return named <= {f"s3://{bucket}/{name}" for name in self.place.s3.names(bucket)}
+
+    def check(self, schema, tables):
+        """Of a snapshot that is not whole when it is looked at, the table must know nothing any more."""
+        for name in tables:
+            seen = self.place.lake.table(schema, name)
+            broken = {s.snapshot_id for s in seen.snapshots() if not self._is_whole(seen, s)}
+            if broken:
+                broken &= {s.snapshot_id for s in self.place.lake.table(schema, name).snapshots()}
+            assert not broken, f"{schema}.{name}: files of snapshots {broken} are not there"
 
 
 def orphans(place):

@@ -35,10 +35,11 @@ class Bearer:
 
 
 class OfServer:
-    """Takes the tokens that a TokenServer gave and that did not end since."""
+    """Takes the tokens that a TokenServer gave and that did not end since. expired: status for the others."""
 
-    def __init__(self, tokens):
+    def __init__(self, tokens, expired=401):
         self.tokens = tokens
+        self.expired = expired
         self.refused = 0
 
     def __call__(self, request):
@@ -46,7 +47,8 @@ class OfServer:
         if given.startswith("Bearer ") and self.tokens.is_valid(given[7:]):
             return None
         self.refused += 1
-        return _refuse("NotAuthorizedException", "The token is unknown or has ended")
+        code = "AuthenticationTimeoutException" if self.expired == 419 else "NotAuthorizedException"
+        return _refuse(code, "The token is unknown or has ended", self.expired)
 
 
 class Basic:

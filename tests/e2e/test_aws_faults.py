@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from aws_storm import (REQUEST_TIMEOUT, Keyring, Witness, ask_for_tokens, check_live_files, dice_of, explain,
+from aws_storm import (REQUEST_TIMEOUT, Keyring, LiveFiles, Witness, ask_for_tokens, dice_of, explain,
                        fault_counts, orphans, raise_storm)
 from faults import ACTIONS
 from lake import position_of, replay
@@ -32,6 +32,7 @@ def test_many_commits_in_a_storm(kind, make_source, make_calve, make_place, tmp_
     source, place = make_source("mysql-9"), make_place(kind)
     make_tables(source, ROWS)
     keys, witness = Keyring(place, tmp_path, count=max(100, COMMITS // 2)), Witness(place)
+    live = LiveFiles(place)
     tokens = ask_for_tokens(place) if kind == "rest" else None
     calve = make_calve(source, place=place, options={
         "commit-interval": "100ms", "snapshots-keep-age": "0s", "snapshots-keep-count": KEPT})
@@ -44,12 +45,12 @@ def test_many_commits_in_a_storm(kind, make_source, make_calve, make_place, tmp_
         load.start()
         try:
             for goal in range(10, COMMITS + 10, 10):
-                witness.wait(goal, run)
+                witness.wait(goal, run, load)
                 keys.expire_all()
                 if tokens is not None:
                     tokens.revoke_all()
                 if goal % 50 == 0:
-                    check_live_files(calve.lake, source.schema, TABLES)
+                    live.check(source.schema, TABLES)
         finally:
             load.end()
         end = position_of(dict(zip(("log_file", "log_position"), source.position())))
@@ -142,9 +143,9 @@ SWAPS = {"glue": "UpdateTable", "rest": "CommitTable"}
 
 
 @pytest.mark.parametrize("kind,fault", [
-    ("glue", "timeout_after"), ("glue", "timeout_before"), ("glue", "InternalServiceException"), ("glue", "reset_after"),
-    ("rest", "timeout_after"), ("rest", "CommitStateUnknownException"), ("rest", "GatewayTimeout"),
-    ("rest", "reset_after"), ("rest", "truncate")])
+    ("glue", "timeout_after"), ("glue", "timeout_before"), ("glue", "InternalServiceException"),
+    ("glue", "reset_after"), ("rest", "timeout_after"), ("rest", "CommitStateUnknownException"),
+    ("rest", "GatewayTimeout"), ("rest", "reset_after"), ("rest", "truncate")])
 def test_a_swap_without_an_answer(kind, fault, make_shop):
     """It is looked for before anything else is done; what took place is not done twice."""
     shop = make_shop(kind)
@@ -184,7 +185,8 @@ def test_a_swap_that_comes_late(kind, wins, make_shop):
 
 @pytest.mark.parametrize("kind,ending,code", [
     ("glue", "-m0.avro", "ServiceUnavailable"), ("glue", ".metadata.json", "ServiceUnavailable"),
-    ("glue", ".parquet", "ServiceUnavailable"), ("rest", "-m0.avro", "InternalError"), ("rest", ".parquet", "SlowDown")])
+    ("glue", ".parquet", "ServiceUnavailable"), ("rest", "-m0.avro", "InternalError"),
+    ("rest", ".parquet", "SlowDown")])
 def test_an_object_that_was_written_all_the_same(kind, ending, code, make_shop):
     """A 503 after the effect: the 412 of the next try is met by our own object, and calve knows it."""
     shop = make_shop(kind)
@@ -259,6 +261,23 @@ def test_keys_that_end_between_two_requests(kind, make_shop, tmp_path):
     shop.check()
 
 
+@pytest.mark.parametrize("expired", [401, 419])
+def test_a_token_ends_between_two_requests(expired, make_shop):
+    """calve gets another and asks again."""
+    servers = []
+    shop = make_shop("rest", lambda place: servers.append(ask_for_tokens(place, expired)))
+    try:
+        shop.catalog.guard.refused = 0
+        rules = [shop.catalog.rules.call(operation, before=lambda _: servers[0].revoke_all(), where=shop.of_table)
+                 for operation in ("LoadTable", "CommitTable")]
+        result = shop.change()
+        assert [r.hits for r in rules] == [1, 1] and shop.catalog.guard.refused == 2
+        assert not result.named("commit.retry"), result
+        shop.check()
+    finally:
+        servers[0].stop()
+
+
 def test_a_bucket_of_another_region(make_shop):
     """S3 points to the bucket's region, and from then on calve asks there. (The REST server here does not.)"""
     far = "ap-southeast-2"
@@ -288,6 +307,32 @@ def test_glue_has_enough_of_us(code, make_shop):
     shop.check()
 
 
+def test_slow_commits_get_larger_not_more(make_shop):
+    """While one commit takes as long as twenty intervals, what comes meanwhile waits for one more, not for twenty."""
+    shop = make_shop("glue")
+    came, goes_on = threading.Event(), threading.Event()
+
+    def hold(_request):
+        came.set()
+        assert goes_on.wait(PATIENCE_S)
+
+    shop.catalog.rules.call("UpdateTable", before=hold, where=shop.of_table)
+    run = shop.calve.start("run", commit_interval="100ms")
+    run.wait_event("source.connected")
+    for number in range(20):
+        shop.source.sql(f"INSERT INTO t (v) VALUES ('{number}')")
+        assert number > 0 or came.wait(PATIENCE_S)
+        time.sleep(0.15)  # so that a cut would be due for each
+    goes_on.set()
+    end = position_of(dict(zip(("log_file", "log_position"), shop.source.position())))
+    run.wait_event("cut.committed", where=lambda e: position_of(
+        {"log_file": e["file"], "log_position": e["pos"]}) >= end)
+    assert run.stop().status == 0
+    made = len(shop.commits) - shop.before
+    assert made <= 8, f"{made} commits"
+    shop.check(made)
+
+
 @pytest.mark.parametrize("kind", ["glue", "rest"])
 def test_asked_to_stop_while_nobody_answers(kind, make_shop):
     """It ends in good time with what is committed, and nothing is lost."""
@@ -302,7 +347,7 @@ def test_asked_to_stop_while_nobody_answers(kind, make_shop):
     started = time.monotonic()
     result = run.stop()
     seconds = time.monotonic() - started
-    assert result.status == 1 and seconds < 25, f"{seconds:.0f} s\n{result}"
+    assert result.status == 1 and seconds < 40, f"{seconds:.0f} s\n{result}"
     shop.place.all_well()
     shop.change()
     shop.place.all_well()
