@@ -9,7 +9,7 @@ import random
 import pytest
 
 from lake import local_path
-from write_load import TABLES, Load, check_events, check_rows, check_watermarks, kill_often, make_tables
+from write_load import TABLES, Load, check_events, check_rows, check_watermarks, die_soon, kill_often, make_tables
 
 KILLS = int(os.environ.get("CALVE_TEST_KILLS", "60"))
 ROWS = {"a": 500_000, "b": 150_000}  # enough that kills fall into the copy
@@ -28,7 +28,7 @@ def test_kill_storm(flavor, kills, make_source, make_calve):
     for load in loads:
         load.start()
     try:
-        places = kill_often(calve, dice, kills)
+        places = kill_often(calve.lake, kills, lambda: die_soon(calve, dice))
     finally:
         for load in loads:
             load.end()

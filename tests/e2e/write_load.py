@@ -93,20 +93,22 @@ class Load(threading.Thread):
         assert not self.is_alive() and self.error is None, self.error
 
 
-def kill_often(calve, dice, kills, seconds=(0.4, 0.8, 1.4)):
-    """Starts and kills; what the log said last tells where each kill fell.
+def die_soon(calve, dice):
+    """A run that is killed after a while by the dice."""
+    run = calve.start("run")
+    time.sleep(dice.choice((0.4, 0.8, 1.4)) * dice.random())
+    run.kill9()
+    return run
 
-    seconds: how long a run lives at most, one of these by the dice.
-    """
+
+def kill_often(lake, kills, die):
+    """die: starts a run and kills it. Returns where the kills fell: what the log said last."""
     places = collections.Counter()
     marks = {}
     for _ in range(kills):
-        run = calve.start("run")
-        time.sleep(dice.choice(seconds) * dice.random())
-        run.kill9()
-        events = run.events()
+        events = die().events()
         places[events[-1]["event"] if events else "start"] += 1
-        for table, row in calve.lake.watermarks().items():
+        for table, row in lake.watermarks().items():
             now = position_of(row)
             assert now >= marks.get(table, now), f"{table} moved back from {marks[table]} to {now}"
             marks[table] = now
