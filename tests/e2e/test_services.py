@@ -1,6 +1,7 @@
 """The servers, stand-ins and faults of the lake on AWS do what tests of calve take for granted."""
 
 import datetime
+import email.utils
 import http.client
 import json
 import pathlib
@@ -411,6 +412,32 @@ def test_our_glue_judges_keys_grants_and_catalogs(glue):
     glue.allow_all()
     glue.change_parameters("shop", "orders", athena="yes")
     assert client.get_table(DatabaseName="shop", Name="orders")["Table"]["Parameters"] == {"athena": "yes"}
+
+
+def test_our_glue_tells_a_wrong_region_from_a_wrong_clock_as_aws_does(glue):
+    """By its message: the code is that of a wrong secret."""
+
+    def message(client):
+        with pytest.raises(ClientError) as found:
+            client.get_databases()
+        return found.value.response["Error"]["Message"]
+
+    assert "scoped to a valid region" in message(glue_client(glue, region="us-west-2"))
+    for ahead_s, words in ((3600, "Signature expired: "), (-3600, "Signature not yet current: ")):
+        glue.clock_ahead_s = ahead_s
+        assert message(glue_client(glue)).startswith(words)
+
+
+def test_our_services_have_clocks_of_their_own(s3, glue):
+    for server in (s3, glue):
+        server.clock_ahead_s = 3600
+        answer = requests.get(server.url, timeout=30)
+        told = email.utils.parsedate_to_datetime(answer.headers["Date"])
+        ahead = told - datetime.datetime.now(datetime.timezone.utc)
+        assert abs(ahead - datetime.timedelta(hours=1)) < datetime.timedelta(minutes=1)
+    assert code(S3Settings(s3.url).client().list_objects_v2, Bucket="lake") == "RequestTimeTooSkewed"
+    s3.forget_rules()
+    assert "Contents" not in S3Settings(s3.url).client().list_objects_v2(Bucket="lake")
 
 
 def test_moto_speaks_glue_and_does_not_judge_versions(aws_servers):
