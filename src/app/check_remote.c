@@ -140,7 +140,8 @@ static bool check_once(struct scratch *s)
     return report(s->f, "write once", rc, &why, "an object is never written over");
 }
 
-static void check_objects(struct scratch *s)
+/* False when nothing can be written. */
+static bool check_objects(struct scratch *s)
 {
     char ok[LOCATION_BYTES + 64];
     struct err why = {0};
@@ -149,13 +150,14 @@ static void check_objects(struct scratch *s)
 
     (void)snprintf(ok, sizeof ok, "%s can be written", s->place);
     if (!report(s->f, "write", rc, &why, ok)) {
-        return;
+        return false;
     }
     (void)check_read(s);
     (void)check_list(s);
     (void)check_once(s);
     rc = store_remove(s->store, s->location, &why);
     (void)report(s->f, "delete", rc, &why, "objects can be deleted");
+    return true;
 }
 
 static void scratch_init(struct scratch *s, struct findings *f, struct store *store,
@@ -208,6 +210,18 @@ static void check_change(struct catalog *catalog, struct table_ident id, struct 
     (void)report(f, "change table", rc, &why, "tables can be changed");
 }
 
+/* What the server left; without a store that can be written there is nobody to ask. */
+static void remove_scratch(struct store *store, struct findings *f, const char *location)
+{
+    char folder[LOCATION_BYTES + 1];
+    struct err why = {0};
+
+    (void)snprintf(folder, sizeof folder, "%s/", location);
+    if (store_list(store, folder, remove_entry, store, &why) != ERR_OK) {
+        finding_add(f, FINDING_NOTE, "scratch", "%s stays behind: %s", folder, why.msg);
+    }
+}
+
 /* Where it is says the table itself: a REST server may choose. */
 static void check_table(const struct config *c, const struct lake *lake, struct findings *f,
                         const char *id_text)
@@ -216,6 +230,7 @@ static void check_table(const struct config *c, const struct lake *lake, struct 
     char location[LOCATION_BYTES] = "";
     struct catalog_table table = {0};
     struct err why = {0};
+    bool writable = true;
 
     (void)snprintf(name, sizeof name, "calve_check_%.8s", id_text);
     if (c->warehouse_location[0] != '\0') {
@@ -241,24 +256,24 @@ static void check_table(const struct config *c, const struct lake *lake, struct 
             struct scratch s;
 
             scratch_init(&s, f, lake->store, location, id_text);
-            check_objects(&s);
+            writable = check_objects(&s);
         }
-        check_change(lake->catalog, id, f);
+        if (writable) {
+            check_change(lake->catalog, id, f);
+        }
     }
     catalog_table_deinit(&table);
     rc = catalog_drop(lake->catalog, id, &why);
     (void)report(f, "drop table", rc, &why, "tables can be dropped (only check does)");
-    if (location[0] != '\0') {
-        (void)strncat(location, "/", sizeof location - strlen(location) - 1);
-        why = (struct err){0};
-        if (store_list(lake->store, location, remove_entry, lake->store, &why) != ERR_OK) {
-            finding_add(f, FINDING_NOTE, "scratch", "%s stays behind: %s", location, why.msg);
-        }
+    if (location[0] != '\0' && writable) {
+        remove_scratch(lake->store, f, location);
+    } else if (location[0] != '\0') {
+        finding_add(f, FINDING_NOTE, "scratch", "%s/ may stay behind", location);
     }
 }
 
 static void check_catalog(const struct config *c, const struct lake *lake, struct findings *f,
-                          const char *id)
+                          const char *id, bool writable)
 {
     struct err why = {0};
     enum err_code rc = catalog_list(lake->catalog, WATERMARKS_NAMESPACE, no_table, NULL, &why);
@@ -268,14 +283,20 @@ static void check_catalog(const struct config *c, const struct lake *lake, struc
                     "it can be asked; " WATERMARKS_NAMESPACE
                     " is not there yet, run will make it: whether it may, and whether tables can "
                     "be made, shows then");
-    } else if (report(f, "catalog", rc, &why, "tables can be listed")) {
+    } else if (!report(f, "catalog", rc, &why, "tables can be listed")) {
+        return;
+    } else if (writable) {
         check_table(c, lake, f, id);
+    } else {
+        finding_add(f, FINDING_NOTE, "create table",
+                    "not tried, as nothing can be written to the warehouse");
     }
 }
 
 /* ---- all ---- */
 
-static void check_s3(const struct config *c, struct lake *lake, struct findings *f, const char *id)
+/* False when nothing can be written to the warehouse. */
+static bool check_s3(const struct config *c, struct lake *lake, struct findings *f, const char *id)
 {
     struct scratch s;
 
@@ -287,8 +308,9 @@ static void check_s3(const struct config *c, struct lake *lake, struct findings 
     }
     if (c->warehouse_location[0] != '\0' && c->catalog_type != CONFIG_CATALOG_REST) {
         scratch_init(&s, f, lake->store, c->warehouse_location, id);
-        check_objects(&s);
+        return check_objects(&s);
     }
+    return true;
 }
 
 enum err_code check_remote(const struct config *c, struct log *log, struct findings *f,
@@ -306,7 +328,8 @@ enum err_code check_remote(const struct config *c, struct log *log, struct findi
         check_region(f, lake.remote, c, "glue", true);
         check_keys(f, lake_remote_keys(lake.remote, "glue"), "glue keys");
     }
-    check_s3(c, &lake, f, id);
+    bool writable = check_s3(c, &lake, f, id);
+
     lake_close(&lake);
     if (c->catalog_type == CONFIG_CATALOG_SQLITE) {
         return ERR_OK;
@@ -315,7 +338,7 @@ enum err_code check_remote(const struct config *c, struct log *log, struct findi
         finding_add(f, FINDING_WRONG, "catalog", "%s", why.msg);
         return ERR_OK;
     }
-    check_catalog(c, &lake, f, id);
+    check_catalog(c, &lake, f, id, writable);
     lake_close(&lake);
     return ERR_OK;
 }

@@ -338,8 +338,12 @@ static enum err_code try_fetch(struct rest_catalog *c, bool basic_client,
     problem->type[0] = '\0';
     if (rc != ERR_OK) {
         *class = e->retryable ? REST_AGAIN_LATER : REST_REFUSED;
+        if (e->retryable && !c->auth.answered) {
+            rest_doubt_address(e, "rest.oauth2-server-uri, without it catalog.uri");
+        }
         return rc;
     }
+    c->auth.answered = true;
     *class = rest_class_of(response->status);
     if (*class == REST_DONE) {
         rc = take_token(&c->auth, response, asked_us, e);
@@ -355,8 +359,9 @@ static enum err_code try_fetch(struct rest_catalog *c, bool basic_client,
 static enum err_code fetch(struct rest_catalog *c, struct err *e)
 {
     struct rest_auth *a = &c->auth;
-    struct retry backoff = {TOKEN_WAIT_MIN_US, TOKEN_WAIT_MAX_US, 0};
-    int64_t until_us = clock_mono_us(&c->base.clock) + c->deadline_us;
+    struct retry backoff = {TOKEN_WAIT_MIN_US, a->answered ? TOKEN_WAIT_MAX_US : REST_FIRST_WAIT_US,
+                            0};
+    int64_t start_us = clock_mono_us(&c->base.clock);
     bool basic_client = a->basic_client;
     bool again = true;
     enum err_code rc = ERR_OK;
@@ -374,8 +379,8 @@ static enum err_code fetch(struct rest_catalog *c, struct err *e)
             basic_client = true;
             again = true;
         } else if (class == REST_AGAIN_LATER || class == REST_OPEN) {
-            again =
-                rest_wait(c, http_response_header(&response, "Retry-After"), &backoff, until_us);
+            again = rest_wait(c, http_response_header(&response, "Retry-After"), &backoff,
+                              start_us + rest_patience_us(c, a->answered));
         }
         http_response_deinit(&response);
     }

@@ -354,6 +354,14 @@ enum err_code rest_explain(const struct rest_catalog *c, enum rest_op op, int st
     return code;
 }
 
+void rest_doubt_address(struct err *e, const char *setting)
+{
+    struct err cause = *e;
+
+    (void)err_set_retryable(e, cause.code, "%s; is the address right (%s)?", cause.msg, setting);
+    e->os_errno = cause.os_errno;
+}
+
 bool rest_read_aws_error(const struct http_response *response, struct aws_error *out)
 {
     struct rest_problem p;

@@ -86,7 +86,14 @@ struct rest_auth {
     int64_t renew_us;    /* monotonic; INT64_MAX: when it is refused */
     int64_t end_us;
     bool basic_client; /* the server wants client id and secret in a Basic header */
+    bool answered;     /* there is somebody at server_uri */
 };
+
+/* How long a server that nobody has ever reached is tried: a wrong address rather than one that is
+ * away, of which somebody waits to be told. Waits stay short then, so that trying does not end with
+ * the first long one. */
+#define REST_FIRST_CONTACT_US (INT64_C(5) * 1000000)
+#define REST_FIRST_WAIT_US    (INT64_C(1) * 1000000)
 
 /* A change that was sent under a key, which goes out again with the same change. */
 struct rest_key {
@@ -241,6 +248,12 @@ void rest_answer_deinit(struct rest_answer *a); /* zeroed is fine */
  */
 MUST_USE enum err_code rest_send(struct rest_catalog *c, const struct rest_call *call,
                                  struct rest_answer *out, struct err *e);
+
+/* How long to try in all, in us: long only where somebody has answered before. */
+int64_t rest_patience_us(const struct rest_catalog *c, bool answered);
+
+/* Adds which setting has the address that nobody answers at; *e stays worth another try. */
+void rest_doubt_address(struct err *e, const char *setting);
 
 /* Waits as Retry-After says (NULL or unreadable: with backoff); false, at once, when that would be
  * beyond until_us (monotonic), or when the wait was cancelled. Thread: any. */

@@ -18,14 +18,11 @@
 #include "base/str.h"
 #include "catalog/rest_int.h"
 
-#define WAIT_MIN_US      100000
-#define WAIT_MAX_US      5000000
-#define WAIT_STEP_US     50000
-#define ATTEMPT_MIN_US   (INT64_C(1) * 1000000)
-#define FIRST_CONTACT_US (INT64_C(5) * 1000000) /* with a server that nobody has ever reached */
-/* Then waits stay short, so that trying does not end with the first long one. */
-#define FIRST_WAIT_US (INT64_C(1) * 1000000)
-#define OWN_HEADERS   5u
+#define WAIT_MIN_US    100000
+#define WAIT_MAX_US    5000000
+#define WAIT_STEP_US   50000
+#define ATTEMPT_MIN_US (INT64_C(1) * 1000000)
+#define OWN_HEADERS    5u
 
 void rest_answer_deinit(struct rest_answer *a)
 {
@@ -45,6 +42,12 @@ static int64_t wait_us(struct rest_catalog *c, const char *retry_after, struct r
 
     (void)pthread_mutex_unlock(&c->rand_mutex);
     return us;
+}
+
+int64_t rest_patience_us(const struct rest_catalog *c, bool answered)
+{
+    return answered || c->deadline_us < REST_FIRST_CONTACT_US ? c->deadline_us
+                                                              : REST_FIRST_CONTACT_US;
 }
 
 bool rest_wait(struct rest_catalog *c, const char *retry_after, struct retry *backoff,
@@ -130,14 +133,10 @@ struct attempt {
     int64_t start_us;
 };
 
-/* When to give up: a server that never was there is a wrong address rather than one that is away.
- */
+/* When to give up. */
 static int64_t until_us(const struct attempt *a)
 {
-    int64_t most_us = a->c->deadline_us;
-
-    return a->start_us +
-           (a->c->answered || most_us < FIRST_CONTACT_US ? most_us : FIRST_CONTACT_US);
+    return a->start_us + rest_patience_us(a->c, a->c->answered);
 }
 
 /* Of the names that both have, the user's and the server's headers count. */
@@ -225,6 +224,9 @@ static enum err_code send_plain(struct attempt *a, struct rest_answer *out, enum
         *class = REST_OPEN;
     } else if (e->retryable) {
         *class = out->response.sent ? REST_OPEN : REST_AGAIN_LATER;
+        if (!a->c->answered) {
+            rest_doubt_address(e, "catalog.uri");
+        }
     }
     return rc;
 }
@@ -330,7 +332,7 @@ static enum err_code renew_once(struct rest_catalog *c, uint64_t generation, boo
 static enum err_code send_until_done(struct rest_catalog *c, const struct rest_call *call,
                                      struct rest_answer *out, struct err *e)
 {
-    struct retry backoff = {WAIT_MIN_US, c->answered ? WAIT_MAX_US : FIRST_WAIT_US, 0};
+    struct retry backoff = {WAIT_MIN_US, c->answered ? WAIT_MAX_US : REST_FIRST_WAIT_US, 0};
     struct attempt a = {.c = c, .call = call, .start_us = clock_mono_us(&c->base.clock)};
     bool renewed = false;
     bool maybe_done = false;

@@ -3,8 +3,8 @@
  *
  *   answer                                        what it means
  *   2xx                                           ours
- *   412, and an earlier try may have worked       HEAD: ours if it has our id
- *   412                                           somebody else's
+ *   412                                           HEAD: ours if it has our id, as an earlier try may
+ *                                                 have worked whatever its answer, else somebody else's
  *   409 ConditionalRequestConflict                another write is under way, ours perhaps: again
  *   501, or a 400 that fits, before any write     the server does not know If-None-Match: HEAD, and
  *   with If-None-Match went well                  again without
@@ -124,13 +124,13 @@ static enum err_code judge(struct attempt *t, enum err_code rc, const struct aws
         *done = false;
         return ERR_OK;
     }
-    if (t->maybe || strcmp(a->error.code, "NoSuchUpload") == 0) {
+    if (t->maybe || rc == ERR_EXISTS || strcmp(a->error.code, "NoSuchUpload") == 0) {
         ERR_TRY(find_out(t, rc, &found, e));
         if (found == FOUND_OURS) {
             return ERR_OK;
         }
     }
-    if (rc == ERR_EXISTS && found == FOUND_NONE && t->maybe && t->rounds < ROUNDS_MAX) {
+    if (rc == ERR_EXISTS && found == FOUND_NONE && t->rounds < ROUNDS_MAX) {
         /* It was there, and is gone. */
         *done = false;
         return ERR_OK;
