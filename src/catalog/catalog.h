@@ -38,6 +38,13 @@ struct catalog_table {
 
 void catalog_table_deinit(struct catalog_table *t);
 
+/* One table's part of a change of several. */
+struct catalog_swap {
+    struct table_ident id;
+    const struct catalog_table *base;
+    const struct iceberg_metadata *next;
+};
+
 struct catalog_ops {
     enum err_code (*load)(struct catalog *c, struct table_ident id, struct catalog_table *out,
                           struct err *e);
@@ -54,6 +61,10 @@ struct catalog_ops {
     enum err_code (*swap)(struct catalog *c, struct table_ident id,
                           const struct catalog_table *base, const struct iceberg_metadata *next,
                           char **location_out, struct err *e);
+    /* Makes each `next` current if every `base` still is, else none; NULL or not, see
+     * commits_together. ERR_UNKNOWN and ERR_CONFLICT as for swap; others: certainly none. */
+    enum err_code (*swap_all)(struct catalog *c, const struct catalog_swap *swaps, uint32_t count,
+                              struct err *e);
     enum err_code (*list)(struct catalog *c, const char *ns,
                           enum err_code (*each)(void *ctx, struct table_ident id, struct err *e),
                           void *ctx, struct err *e);
@@ -77,6 +88,7 @@ struct catalog {
      * CATALOG_CREATE_ID.
      */
     bool server_writes_metadata;
+    bool commits_together; /* ops->swap_all is to be had */
 };
 
 /* Property of tables whose UUID is the server's choice: the UUID that calve meant for it, by which
@@ -177,6 +189,27 @@ struct catalog_commit_result {
 MUST_USE enum err_code catalog_commit(struct catalog *c, struct table_ident id,
                                       const struct catalog_change *change,
                                       struct catalog_commit_result *out, struct err *e);
+
+/* More would hold the metadata of too many tables in memory at once. */
+#define CATALOG_TOGETHER_MAX 16u
+
+struct catalog_commit_item {
+    struct table_ident id;
+    const struct catalog_change *change;
+    struct catalog_commit_result result; /* once it is committed */
+    bool committed;
+};
+
+/*
+ * catalog_commit() of several tables, at most CATALOG_TOGETHER_MAX: in one transaction where the
+ * catalog offers that, which readers see whole or not at all. Where it does not, and when the
+ * transaction does not go through at once, one after another in their order, each as
+ * catalog_commit() would.
+ *
+ * Errors: as catalog_commit(), of the first table that is not `committed`.
+ */
+MUST_USE enum err_code catalog_commit_all(struct catalog *c, struct catalog_commit_item *items,
+                                          uint32_t count, struct err *e);
 
 /* Live data files of the current snapshot, in manifest order. Free each and the array. */
 MUST_USE enum err_code catalog_data_files(struct catalog *c, const struct catalog_table *table,

@@ -19,6 +19,9 @@
  * when somebody on another branch took our sequence number, and the server declined it for that,
  * the attempt is over. A conflict is settled in the same way before anything is removed, as a
  * gateway that sends a request twice gets one for a change that was made.
+ *
+ * A transaction over several tables is tried once. What it leaves open or undone is settled table
+ * by table, as each table's part asks for that table's base alone, whatever becomes of the others.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -38,8 +41,10 @@ struct commit {
     const struct catalog_change *change;
     struct iceberg_attempt *attempt; /* NULL: to be prepared */
     struct catalog_table base;       /* what the attempt builds on */
-    bool refused;                    /* by the check: nothing is tried again */
-    bool unknown;                    /* a swap of the attempt got no answer */
+    bool done;
+    bool refused;  /* by the check: nothing is tried again */
+    bool sent;     /* the attempt was, and may be current */
+    bool unknown;  /* a swap of the attempt got no answer */
     bool passed;   /* the table as last seen has our sequence number already: by other branches */
     bool declined; /* so a swap met a conflict */
     struct locations unanswered; /* the metadata files of such swaps */
@@ -54,6 +59,7 @@ static void forget_attempt(struct commit *r)
     r->attempt = NULL;
     catalog_table_deinit(&r->base);
     locations_clear(&r->unanswered);
+    r->sent = false;
     r->unknown = false;
     r->passed = false;
     r->declined = false;
@@ -89,6 +95,15 @@ static void finish_attempt(struct commit *r, const char *location)
         }
     }
     forget_attempt(r);
+    r->done = true;
+}
+
+/* What the check knows to be there already. */
+static void finish_without(struct commit *r, const struct catalog_table *current)
+{
+    r->result.already_done = true;
+    r->result.snapshot_id = iceberg_metadata_snapshot_id(current->metadata);
+    r->done = true;
 }
 
 /* Whether the table has our attempt; *location as finish_attempt wants it. */
@@ -140,14 +155,12 @@ static bool may_still_land(struct commit *r, const struct catalog_table *current
 }
 
 /* What became of an attempt without an answer. It stays set when the swap is to be tried again. */
-static enum err_code settle(struct commit *r, const struct catalog_table *current, bool *done,
-                            struct err *e)
+static enum err_code settle(struct commit *r, const struct catalog_table *current, struct err *e)
 {
     const char *location;
 
     if (has_landed(r, current, &location)) {
         finish_attempt(r, location);
-        *done = true;
         return ERR_OK;
     }
     if (strcmp(current->metadata_location, r->base.metadata_location) == 0) {
@@ -160,9 +173,7 @@ static enum err_code settle(struct commit *r, const struct catalog_table *curren
         }
         return ERR_OK;
     case COMMIT_ALREADY_DONE:
-        r->result.already_done = true;
-        r->result.snapshot_id = iceberg_metadata_snapshot_id(current->metadata);
-        *done = true;
+        finish_without(r, current);
         return ERR_OK;
     case COMMIT_REFUSE:
         return refuse(r, e);
@@ -185,16 +196,13 @@ static enum err_code explain_missing(struct commit *r, const struct catalog_tabl
 }
 
 /* Makes an attempt on `current`, which becomes its base. */
-static enum err_code prepare(struct commit *r, struct catalog_table *current, bool *done,
-                             struct err *e)
+static enum err_code prepare(struct commit *r, struct catalog_table *current, struct err *e)
 {
     switch (ask_check(r, current, e)) {
     case COMMIT_PROCEED:
         break;
     case COMMIT_ALREADY_DONE:
-        r->result.already_done = true;
-        r->result.snapshot_id = iceberg_metadata_snapshot_id(current->metadata);
-        *done = true;
+        finish_without(r, current);
         return ERR_OK;
     case COMMIT_REFUSE:
         return refuse(r, e);
@@ -220,18 +228,18 @@ static enum err_code prepare(struct commit *r, struct catalog_table *current, bo
     return ERR_OK;
 }
 
-static enum err_code swap(struct commit *r, bool *done, struct err *e)
+static enum err_code swap(struct commit *r, struct err *e)
 {
     struct catalog *c = r->catalog;
     char *location = NULL;
 
     assert(r->attempt != NULL); /* settle() kept it, or prepare() made it */
     r->result.attempts++;
+    r->sent = true;
     enum err_code rc = c->ops->swap(c, r->id, &r->base, r->attempt->next, &location, e);
 
     if (rc == ERR_OK) {
         finish_attempt(r, location);
-        *done = true;
     } else if (rc == ERR_UNKNOWN) {
         struct err why = {0};
 
@@ -250,23 +258,26 @@ static enum err_code swap(struct commit *r, bool *done, struct err *e)
     return rc;
 }
 
-/* One round on the table as it is now. */
-static enum err_code try_once(struct commit *r, bool *done, struct err *e)
+/* Has an attempt on the table as it is now, unless it is done. */
+static enum err_code get_ready(struct commit *r, struct err *e)
 {
     struct catalog_table current;
     enum err_code rc = catalog_load(r->catalog, r->id, &current, e);
 
     if (rc == ERR_OK && r->attempt != NULL) {
-        rc = settle(r, &current, done, e);
+        rc = settle(r, &current, e);
     }
-    if (rc == ERR_OK && !*done && r->attempt == NULL) {
-        rc = prepare(r, &current, done, e);
-    }
-    if (rc == ERR_OK && !*done) {
-        rc = swap(r, done, e);
+    if (rc == ERR_OK && !r->done && r->attempt == NULL) {
+        rc = prepare(r, &current, e);
     }
     catalog_table_deinit(&current);
     return rc;
+}
+
+static enum err_code try_once(struct commit *r, struct err *e)
+{
+    ERR_TRY(get_ready(r, e));
+    return r->done ? ERR_OK : swap(r, e);
 }
 
 static bool is_cancelled(const struct commit *r)
@@ -302,11 +313,10 @@ static bool is_worth_retrying(const struct commit *r, enum err_code rc, const st
 
 static enum err_code run_commit(struct commit *r, struct err *e)
 {
-    bool done = false;
-
+    r->refused = false;
     while (!is_cancelled(r)) {
         *e = (struct err){0};
-        enum err_code rc = try_once(r, &done, e);
+        enum err_code rc = try_once(r, e);
 
         if (rc == ERR_OK || !is_worth_retrying(r, rc, e)) {
             return rc;
@@ -320,31 +330,118 @@ static enum err_code run_commit(struct commit *r, struct err *e)
                : err_set(e, ERR_CANCELLED, "asked to stop while trying again: %s", last.msg);
 }
 
+/* All in one transaction. What does not go through is as it was, or open. */
+static enum err_code swap_all(struct catalog *c, struct commit *all, uint32_t count, struct err *e)
+{
+    struct catalog_swap swaps[CATALOG_TOGETHER_MAX];
+    uint32_t left = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        ERR_TRY(is_cancelled(&all[i]) ? err_set(e, ERR_CANCELLED, "asked to stop")
+                                      : get_ready(&all[i], e));
+        if (!all[i].done) {
+            swaps[left++] = (struct catalog_swap){all[i].id, &all[i].base, all[i].attempt->next};
+        }
+    }
+    if (left < 2) {
+        return ERR_OK;
+    }
+    enum err_code rc = c->ops->swap_all(c, swaps, left, e);
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (all[i].done) {
+            continue;
+        }
+        all[i].result.attempts++;
+        if (rc == ERR_OK) {
+            finish_attempt(&all[i], NULL);
+        } else {
+            all[i].unknown = rc == ERR_UNKNOWN;
+            all[i].sent = rc == ERR_UNKNOWN || rc == ERR_CONFLICT;
+        }
+    }
+    if (rc != ERR_OK && rc != ERR_UNKNOWN && rc != ERR_CONFLICT && !e->retryable) {
+        /* A server that lists what it does not do, or not for us. */
+        c->commits_together = false;
+    }
+    return rc;
+}
+
+/* What goes wrong shows again, with its name, when each table is committed by itself. */
+static void try_together(struct catalog *c, struct commit *all, uint32_t count)
+{
+    struct err why = {0};
+
+    if (!c->commits_together || count < 2) {
+        return;
+    }
+    if (swap_all(c, all, count, &why) != ERR_OK) {
+        LOG_AT(c->log, c->commits_together ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "commit.apart",
+               LOG_U64("tables", count), LOG_STR("error", err_code_name(why.code)),
+               LOG_STR("reason", why.msg));
+    }
+}
+
+static enum err_code commit_rest(struct commit *r, struct err *e)
+{
+    struct err why = {0};
+    enum err_code rc = r->done ? ERR_OK : run_commit(r, &why);
+
+    if (rc != ERR_OK && r->unknown) {
+        (void)err_wrap(&why, "whether the last attempt took place is not known, so nothing was "
+                             "removed and the next run will see");
+    }
+    if (rc != ERR_OK && e != NULL) {
+        *e = why;
+    }
+    return rc;
+}
+
+static void commit_deinit(struct commit *r)
+{
+    if (r->attempt != NULL && !r->sent) {
+        undo_attempt(r);
+    }
+    forget_attempt(r);
+    locations_deinit(&r->unanswered);
+}
+
+enum err_code catalog_commit_all(struct catalog *c, struct catalog_commit_item *items,
+                                 uint32_t count, struct err *e)
+{
+    struct commit all[CATALOG_TOGETHER_MAX];
+    enum err_code rc = ERR_OK;
+
+    assert(count <= CATALOG_TOGETHER_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        all[i] = (struct commit){
+            .catalog = c,
+            .id = items[i].id,
+            .change = items[i].change,
+            .conflict_wait = {CONFLICT_WAIT_MIN_US, CONFLICT_WAIT_MAX_US, 0},
+            .failure_wait = {FAILURE_WAIT_MIN_US, FAILURE_WAIT_MAX_US, 0},
+            .result = {.snapshot_id = -1},
+        };
+    }
+    try_together(c, all, count);
+    for (uint32_t i = 0; i < count && rc == ERR_OK; i++) {
+        rc = commit_rest(&all[i], e);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        items[i].result = all[i].result;
+        items[i].committed = all[i].done;
+        commit_deinit(&all[i]);
+    }
+    return rc;
+}
+
 enum err_code catalog_commit(struct catalog *c, struct table_ident id,
                              const struct catalog_change *change, struct catalog_commit_result *out,
                              struct err *e)
 {
-    struct commit r = {
-        .catalog = c,
-        .id = id,
-        .change = change,
-        .conflict_wait = {CONFLICT_WAIT_MIN_US, CONFLICT_WAIT_MAX_US, 0},
-        .failure_wait = {FAILURE_WAIT_MIN_US, FAILURE_WAIT_MAX_US, 0},
-        .result = {.snapshot_id = -1},
-    };
-    struct err why = {0};
-    enum err_code rc = run_commit(&r, &why);
+    struct catalog_commit_item item = {.id = id, .change = change};
 
-    if (rc != ERR_OK && r.unknown) {
-        (void)err_wrap(&why, "whether the last attempt took place is not known, so nothing was "
-                             "removed and the next run will see");
-    }
-    forget_attempt(&r);
-    locations_deinit(&r.unanswered);
-    if (rc == ERR_OK) {
-        *out = r.result;
-    } else if (e != NULL) {
-        *e = why;
-    }
-    return rc;
+    ERR_TRY(catalog_commit_all(c, &item, 1, e));
+    *out = item.result;
+    return ERR_OK;
 }

@@ -27,6 +27,7 @@ static const struct catalog_ops rest_ops = {
     .load = rest_load,
     .create = rest_create,
     .swap = rest_swap,
+    .swap_all = rest_swap_all,
     .list = rest_list,
     .drop = rest_drop,
     .free = rest_free,
@@ -191,6 +192,7 @@ enum err_code catalog_rest_open(const struct catalog_rest_options *options, stru
         }
         return rc;
     }
+    c->base.commits_together = c->config.offers[REST_ENDPOINT_TRANSACTION];
     *out = &c->base;
     return ERR_OK;
 }

@@ -20,6 +20,7 @@ static const char *const endpoint_names[REST_ENDPOINTS] = {
     [REST_ENDPOINT_COMMIT] = "POST /v1/{prefix}/namespaces/{namespace}/tables/{table}",
     [REST_ENDPOINT_NAMESPACE] = "POST /v1/{prefix}/namespaces",
     [REST_ENDPOINT_DROP] = "DELETE /v1/{prefix}/namespaces/{namespace}/tables/{table}",
+    [REST_ENDPOINT_TRANSACTION] = "POST /v1/{prefix}/transactions/commit",
     [REST_ENDPOINT_CREDENTIALS] =
         "GET /v1/{prefix}/namespaces/{namespace}/tables/{table}/credentials",
 };
@@ -121,7 +122,7 @@ static enum err_code read_endpoints(const json_t *list, bool offers[REST_ENDPOIN
         return err_set(e, ERR_CORRUPT, "'endpoints' is not a list");
     }
     for (int k = 0; k < REST_ENDPOINTS; k++) {
-        offers[k] = !listed && k != REST_ENDPOINT_CREDENTIALS;
+        offers[k] = !listed && k != REST_ENDPOINT_CREDENTIALS && k != REST_ENDPOINT_TRANSACTION;
     }
     json_array_foreach(list, i, item)
     {

@@ -34,6 +34,7 @@ enum rest_endpoint {
     REST_ENDPOINT_COMMIT,
     REST_ENDPOINT_NAMESPACE,
     REST_ENDPOINT_DROP,
+    REST_ENDPOINT_TRANSACTION,
     REST_ENDPOINT_CREDENTIALS,
     REST_ENDPOINTS,
 };
@@ -185,6 +186,7 @@ enum rest_op {
     REST_OP_CREATE,
     REST_OP_NAMESPACE,
     REST_OP_COMMIT,
+    REST_OP_TRANSACTION,
     REST_OP_DROP,
     REST_OP_CREDENTIALS,
 };
@@ -302,6 +304,8 @@ enum err_code rest_create(struct catalog *base, struct table_ident id,
 enum err_code rest_swap(struct catalog *base, struct table_ident id,
                         const struct catalog_table *from, const struct iceberg_metadata *next,
                         char **location_out, struct err *e);
+enum err_code rest_swap_all(struct catalog *base, const struct catalog_swap *swaps, uint32_t count,
+                            struct err *e);
 enum err_code rest_list(struct catalog *base, const char *ns,
                         enum err_code (*each)(void *ctx, struct table_ident id, struct err *e),
                         void *ctx, struct err *e);

@@ -1,4 +1,4 @@
-/* rest_table.c - tables of a REST catalog: load, create, swap. */
+/* rest_table.c - tables of a REST catalog: load, create, swap, one or several at once. */
 #include <stdlib.h>
 
 #include "base/str.h"
@@ -321,5 +321,64 @@ enum err_code rest_swap(struct catalog *base, struct table_ident id,
     json_decref(change);
     free(body);
     free(path);
+    return rc;
+}
+
+static enum err_code send_transaction(struct rest_catalog *c, const char *body, uint32_t count,
+                                      struct err *e)
+{
+    struct rest_answer answer;
+    char what[REST_WHAT_BYTES];
+    char *path = str_format("/v1/%stransactions/commit", c->prefix);
+
+    if (path == NULL) {
+        return err_nomem(e);
+    }
+    (void)snprintf(what, sizeof what, "committing to %u tables at once", count);
+    enum err_code rc = rest_send(c,
+                                 &(struct rest_call){
+                                     .op = REST_OP_TRANSACTION,
+                                     .what = what,
+                                     .path = path,
+                                     .body = body,
+                                     .changes = true,
+                                     .key = rest_change_key(c, path, body),
+                                 },
+                                 &answer, e);
+
+    /* There is nothing to be said. A page of a gateway's, say, is no proof. */
+    if (rc == ERR_OK && answer.response.body.len > 0) {
+        rc = err_set(e, ERR_UNKNOWN, "%s: the catalog answered %d with a text, not 204 without",
+                     what, answer.status);
+    }
+    rest_answer_deinit(&answer);
+    free(path);
+    return rc;
+}
+
+enum err_code rest_swap_all(struct catalog *base, const struct catalog_swap *swaps, uint32_t count,
+                            struct err *e)
+{
+    struct rest_catalog *c = (struct rest_catalog *)base;
+    json_t *changes = json_array();
+    json_t *request = json_pack("{s:O?}", "table-changes", changes);
+    enum err_code rc = changes == NULL || request == NULL ? err_nomem(e) : ERR_OK;
+
+    for (uint32_t i = 0; rc == ERR_OK && i < count; i++) {
+        json_t *change = NULL;
+
+        rc = rest_table_change(swaps[i].id, swaps[i].base->metadata, swaps[i].next, &change, e);
+        if (rc == ERR_OK && json_array_append_new(changes, change) != 0) {
+            rc = err_nomem(e);
+        }
+    }
+    char *body = rc == ERR_OK ? json_dumps(request, JSON_COMPACT) : NULL;
+
+    if (rc == ERR_OK) {
+        rc = body == NULL ? err_nomem(e) : send_transaction(c, body, count, e);
+    }
+    free(body);
+    json_decref(request);
+    json_decref(changes);
     return rc;
 }

@@ -9,6 +9,7 @@
 #include "mysql/source_catalog.h"
 #include "pipeline/changelog.h"
 #include "pipeline/prepared_wait.h"
+#include "pipeline/table_commit.h"
 #include "pipeline/table_state.h"
 
 #define TRIES_MAX 5u
@@ -370,7 +371,7 @@ static enum err_code commit_locked(struct copy *c, struct checkpoint *next, stru
         .restart = t->commit.made,
     };
 
-    ERR_TRY(commit_table(run, t, &c->files, next, e));
+    ERR_TRY(table_commit_one(run, t, &c->files, next, e));
     t->commit.backfill_complete = true;
     const struct log_place at = checkpoint_place(&t->commit.expected);
 

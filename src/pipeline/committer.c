@@ -1,9 +1,8 @@
 #include "pipeline/committer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "base/str.h"
+#include "pipeline/table_commit.h"
 
 struct committer {
     struct committer_options options;
@@ -11,143 +10,6 @@ struct committer {
     struct cut *waiting; /* cuts of which some lanes have not delivered, oldest first */
     struct cut_part *parts;
 };
-
-enum err_code checkpoint_next(const struct run *run, const struct followed_table *table,
-                              const struct log_place *at, int64_t time_us, bool with_rows,
-                              struct checkpoint *out, struct err *e)
-{
-    const struct checkpoint *was = &table->commit.expected;
-
-    *out = (struct checkpoint){
-        .ordinal = was->ordinal + 1,
-        .data_ordinal = with_rows ? was->ordinal + 1 : was->data_ordinal,
-        .position = at->position,
-        .log_created_s = at->log_created_s,
-        .anonymous = at->anonymous,
-        .time_us = time_us,
-        .copied = was->copied,
-        .gone = table->commit.gone,
-    };
-    (void)snprintf(out->run, sizeof out->run, "%s", run->id);
-    (void)snprintf(out->source, sizeof out->source, "%s", at->source);
-    if (at->gtids != NULL) {
-        out->gtids = str_dup(at->gtids);
-    }
-    if (table->commit.def != NULL) {
-        out->def = table_def_copy(table->commit.def, &out->arena);
-    }
-    if ((at->gtids != NULL && out->gtids == NULL) ||
-        (table->commit.def != NULL && out->def == NULL)) {
-        checkpoint_deinit(out);
-        return err_nomem(e);
-    }
-    return ERR_OK;
-}
-
-/* What the check of a commit attempt compares. */
-struct fence {
-    const char *connection;
-    const char *table;
-    const struct checkpoint *expected;
-    const struct checkpoint *next;
-};
-
-static bool same_checkpoint(const struct checkpoint *a, const struct checkpoint *b)
-{
-    return a->ordinal == b->ordinal && strcmp(a->run, b->run) == 0;
-}
-
-static enum commit_verdict check_fence(void *ctx, const struct iceberg_metadata *current,
-                                       struct err *e)
-{
-    const struct fence *f = ctx;
-    struct checkpoint found = {0};
-    bool is_there;
-    enum commit_verdict verdict = COMMIT_REFUSE;
-
-    if (checkpoint_load(current, f->connection, &found, &is_there, e) != ERR_OK) {
-        checkpoint_deinit(&found);
-        return COMMIT_REFUSE;
-    }
-    if (is_there && same_checkpoint(&found, f->next)) {
-        verdict = COMMIT_ALREADY_DONE;
-    } else if (is_there ? same_checkpoint(&found, f->expected) : f->expected->ordinal == 0) {
-        verdict = COMMIT_PROCEED;
-    } else {
-        (void)err_set(e, ERR_FENCED,
-                      "another process writes %s as connection '%s' (run %s, commit %llu; this run "
-                      "expected commit %llu). Stop one of the two, or give it another "
-                      "connection-name",
-                      f->table, f->connection, is_there ? found.run : "none",
-                      (unsigned long long)found.ordinal, (unsigned long long)f->expected->ordinal);
-    }
-    checkpoint_deinit(&found);
-    return verdict;
-}
-
-enum err_code commit_table(struct run *run, struct followed_table *table,
-                           struct data_file_list *files, struct checkpoint *next, struct err *e)
-{
-    const struct run_options *o = run->options;
-    struct buf json = {0};
-    struct catalog_commit_result result = {0};
-    char ordinal[24];
-    char offset[24];
-    char *key = checkpoint_property(o->connection);
-    enum err_code rc = key == NULL ? err_nomem(e) : checkpoint_print(next, &json, e);
-    const char *text = rc == ERR_OK ? buf_cstr(&json) : NULL;
-
-    if (rc == ERR_OK && text == NULL) {
-        rc = err_nomem(e);
-    }
-    if (rc == ERR_OK) {
-        (void)snprintf(ordinal, sizeof ordinal, "%llu", (unsigned long long)next->ordinal);
-        (void)snprintf(offset, sizeof offset, "%llu", (unsigned long long)next->position.offset);
-        struct iceberg_property summary[] = {
-            {"calve.connection", o->connection},
-            {"calve.run", run->id},
-            {"calve.ordinal", ordinal},
-            {"calve.source", next->source},
-            {"calve.file", next->position.file},
-            {"calve.pos", offset},
-            {"calve.gtid", next->gtids == NULL ? "" : next->gtids},
-        };
-        struct iceberg_property property = {key, text};
-        struct fence fence = {o->connection, table->full_name, &table->commit.expected, next};
-
-        rc = catalog_commit(run->catalog, table->ident,
-                            &(struct catalog_change){
-                                .change =
-                                    {
-                                        .added = files->files,
-                                        .added_count = files->count,
-                                        .summary = summary,
-                                        .summary_count = next->gtids == NULL ? 6 : 7,
-                                        .properties = &property,
-                                        .property_count = 1,
-                                        .retention = o->retention,
-                                    },
-                                .check = check_fence,
-                                .check_ctx = &fence,
-                                .cancelled = run_gives_up,
-                                .cancelled_ctx = run,
-                            },
-                            &result, e);
-    }
-    free(key);
-    buf_deinit(&json);
-    if (rc != ERR_OK) {
-        err_wrap(e, "committing %s", table->full_name);
-        return rc;
-    }
-    checkpoint_deinit(&table->commit.expected);
-    table->commit.expected = *next;
-    *next = (struct checkpoint){0};
-    log_debug(run->log, "snapshot.committed", LOG_STR("table", table->full_name),
-              LOG_I64("snapshot_id", result.snapshot_id), LOG_U64("files", files->count),
-              LOG_U64("attempts", result.attempts));
-    return ERR_OK;
-}
 
 static struct data_file_list *files_of(struct cut_part *parts, const struct cut *cut,
                                        const struct followed_table *table)
@@ -216,39 +78,65 @@ static enum err_code add_own_gtids(struct followed_table *t, struct log_place *a
     return rc;
 }
 
-static enum err_code commit_one(struct committer *c, const struct cut *cut,
-                                struct followed_table *t, struct data_file_list *files,
-                                struct err *e)
+/* Tables of a cut that go into the lake together. */
+struct batch {
+    struct table_commit items[TABLE_COMMITS_MAX];
+    uint32_t count;
+};
+
+static enum err_code batch_commit(struct committer *c, struct batch *b, struct err *e)
 {
-    struct data_file_list none = {0};
+    enum err_code rc = table_commit_all(c->options.run, b->items, b->count, e);
+
+    for (uint32_t i = 0; i < b->count; i++) {
+        checkpoint_deinit(&b->items[i].next);
+    }
+    b->count = 0;
+    return rc;
+}
+
+static enum err_code batch_add(struct committer *c, struct batch *b, const struct cut *cut,
+                               struct followed_table *t, struct data_file_list *files,
+                               struct err *e)
+{
     struct log_place at = place_of(cut);
-    struct checkpoint next = {0};
     struct buf text = {0};
-    enum err_code rc = add_own_gtids(t, &at, &text, e);
+    enum err_code rc = b->count == TABLE_COMMITS_MAX ? batch_commit(c, b, e) : ERR_OK;
 
     if (rc == ERR_OK) {
-        rc = checkpoint_next(c->options.run, t, &at, cut->time_us, files != NULL, &next, e);
+        rc = add_own_gtids(t, &at, &text, e);
     }
     if (rc == ERR_OK) {
-        rc = commit_table(c->options.run, t, files == NULL ? &none : files, &next, e);
+        struct table_commit *item = &b->items[b->count++];
+
+        *item = (struct table_commit){.table = t, .files = files};
+        rc = checkpoint_next(c->options.run, t, &at, cut->time_us, files != NULL, &item->next, e);
     }
-    checkpoint_deinit(&next);
     buf_deinit(&text);
     return rc;
 }
 
 static enum err_code commit_tables(struct committer *c, const struct cut *cut, struct err *e)
 {
-    for (uint32_t i = 0; i < c->options.table_count; i++) {
+    struct batch b = {.count = 0};
+    enum err_code rc = ERR_OK;
+
+    for (uint32_t i = 0; rc == ERR_OK && i < c->options.table_count; i++) {
         struct followed_table *t = c->options.tables[i];
         struct data_file_list *files = files_of(c->parts, cut, t);
         bool new_def = def_changes(cut, t);
 
         if (files != NULL || new_def) {
-            ERR_TRY(commit_one(c, cut, t, files, e));
+            rc = batch_add(c, &b, cut, t, files, e);
         }
     }
-    return ERR_OK;
+    if (rc == ERR_OK) {
+        return batch_commit(c, &b, e);
+    }
+    for (uint32_t i = 0; i < b.count; i++) {
+        checkpoint_deinit(&b.items[i].next);
+    }
+    return rc;
 }
 
 static enum err_code commit_watermarks(struct committer *c, const struct cut *cut, struct err *e)

@@ -1,6 +1,6 @@
 /*
- * committer.h - the thread that makes cuts visible: one snapshot per table with rows, then the
- * watermarks of all tables.
+ * committer.h - the thread that makes cuts visible: one snapshot per table with rows, of
+ * several tables at once where the catalog offers that, then the watermarks of all tables.
  *
  * Thread: start and join by the runner; the rest runs in the committer's own thread.
  */
@@ -26,23 +26,5 @@ struct committer;
 MUST_USE enum err_code committer_start(const struct committer_options *options,
                                        struct committer **out, struct err *e);
 void committer_join(struct committer *c); /* waits and frees */
-
-/*
- * Commits files and checkpoint of one table; also used by backfill. `next` is taken over on success
- * as table->commit.expected. Caller holds run->catalog_mutex.
- *
- * Errors: ERR_FENCED when another process has moved the table's checkpoint.
- */
-MUST_USE enum err_code commit_table(struct run *run, struct followed_table *table,
-                                    struct data_file_list *files, struct checkpoint *next,
-                                    struct err *e);
-
-/*
- * The checkpoint that follows table->commit.expected at a place; deinit it unless it was
- * committed.
- */
-MUST_USE enum err_code checkpoint_next(const struct run *run, const struct followed_table *table,
-                                       const struct log_place *at, int64_t time_us, bool with_rows,
-                                       struct checkpoint *out, struct err *e);
 
 #endif

@@ -7,9 +7,9 @@
 #include "mysql/snapshot.h"
 #include "mysql/source_catalog.h"
 #include "pipeline/changelog.h"
-#include "pipeline/committer.h"
 #include "pipeline/prepared_wait.h"
 #include "pipeline/runner_int.h"
+#include "pipeline/table_commit.h"
 #include "pipeline/table_state.h"
 
 #define START_TRIES_MAX 10u
@@ -570,7 +570,7 @@ static enum err_code commit_start(struct runner *r, struct followed_table *t,
 
     ERR_TRY(checkpoint_next(run, t, at, clock_wall_us(&run->clock), false, &next, e));
     next.started = true;
-    enum err_code rc = commit_table(run, t, &none, &next, e);
+    enum err_code rc = table_commit_one(run, t, &none, &next, e);
 
     checkpoint_deinit(&next);
     ERR_TRY(rc);

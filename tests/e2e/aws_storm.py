@@ -112,7 +112,8 @@ def raise_storm(place, seed, rate=0.04):
         names = 2 * (STORMS["glue"] + ("TooManyRequestsException",)) + TIMES_OUT
         place.catalog_proxy.rules.storm(seed + 1, 2 * rate, names)
     else:
-        place.catalog_proxy.rules.fail("CommitTable", "CommitFailedException", times=None, where=every(13))
+        place.catalog_proxy.rules.fail(("CommitTable", "CommitTransaction"), "CommitFailedException", times=None,
+                                       where=every(13))
         place.catalog_proxy.rules.storm(seed + 1, 2 * rate, 2 * STORMS["rest"] + TIMES_OUT)
 
 
@@ -141,9 +142,13 @@ class Witness:
         place.catalog_proxy.rewrite = self._look
 
     def _look(self, request, response):
-        if response.status == 200:
-            if self.place.kind == "rest" and rest_operation(request) == "CommitTable":
+        if response.status in (200, 204):
+            operation = rest_operation(request) if self.place.kind == "rest" else None
+            if operation == "CommitTable":
                 self._add(*self._of_rest(json.loads(request.body)))
+            elif operation == "CommitTransaction":
+                for change in json.loads(request.body)["table-changes"]:
+                    self._add(*self._of_rest(change))
             elif (request.header("x-amz-target") or "").endswith(".UpdateTable"):
                 self._add(*self._of_glue(json.loads(request.body)))
         return response

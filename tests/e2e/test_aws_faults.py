@@ -159,6 +159,37 @@ def test_a_swap_without_an_answer(kind, fault, make_shop):
     shop.check()
 
 
+@pytest.mark.parametrize("fault,apart", [
+    (None, False), ("timeout_before", True), ("timeout_after", True), ("reset_after", True),
+    ("CommitStateUnknownException", True), ("CommitFailedException", True), ("TooManyRequestsException", False)])
+def test_tables_of_a_cut_in_one_transaction(fault, apart, make_source, make_calve, make_place):
+    """What one request for both does not settle, each table does."""
+    source, place = make_source("mysql-9"), make_place("rest")
+    for table in "ab":
+        source.sql(f"CREATE TABLE {table} (id INT PRIMARY KEY)", f"INSERT INTO {table} VALUES (1)")
+    witness, calve, lake, rules = Witness(place), make_calve(source, place=place), place.lake, place.catalog_proxy.rules
+    calve.catch_up()
+    before, since = witness.count(), place.catalog_proxy.last_number()
+    if fault in ACTIONS:
+        rules.act("CommitTransaction", fault)
+    elif fault is not None:
+        rules.fail("CommitTransaction", fault)
+    source.sql("BEGIN", "INSERT INTO a VALUES (2)", "INSERT INTO b VALUES (2)", "COMMIT")
+    result = calve.catch_up(http_request_timeout=REQUEST_TIMEOUT)
+    place.all_well()
+    sent = [e.operation for e in place.catalog_proxy.entries(since=since)]
+    assert sent.count("CommitTransaction") == (2 if fault == "TooManyRequestsException" else 1)
+    assert bool(result.named("commit.apart")) == apart, result
+    assert apart or sent.count("CommitTable") == 1  # the watermarks
+    assert witness.count() == before + 2
+    witness.check(lake, source.schema, "ab")
+    for table in "ab":
+        rows = replay(lake.changes(source.schema, table))
+        assert {k: json.loads(v) for k, v in rows.items()} == {(i,): {"id": i} for i in (1, 2)}
+        lake.check_files(source.schema, table)
+    assert orphans(place) == []
+
+
 @pytest.mark.parametrize("kind", ["glue", "rest"])
 @pytest.mark.parametrize("wins", ["the first", "the second"])
 def test_a_swap_that_comes_late(kind, wins, make_shop):

@@ -10,7 +10,7 @@ from deploy_files import Terraform
 
 PAGE = (pathlib.Path(__file__).resolve().parents[2] / "docs/s3.md").read_text(encoding="utf-8")
 READS = ("GetTable", "LoadTable")
-CHANGES = ("UpdateTable", "CommitTable")
+CHANGES = ("UpdateTable", "CommitTable", "CommitTransaction")
 
 
 def expected(label, n):
@@ -38,9 +38,21 @@ class Counter:
                 sum(map(names.count, CHANGES)))
 
 
-@pytest.mark.parametrize("kind,label", [("glue", "Glue"), ("rest", "REST"), ("sqlite", "SQLite")])
+def without_transactions(_request, response):
+    """A server that does not list them."""
+    if b'"endpoints"' in response.body:
+        body = json.loads(response.body)
+        body["endpoints"] = [e for e in body["endpoints"] if "transactions" not in e]
+        response.body = json.dumps(body).encode()
+    return response
+
+
+@pytest.mark.parametrize("kind,label", [("glue", "Glue"), ("rest", "REST, with transactions"),
+                                        ("rest", "REST, without"), ("sqlite", "SQLite")])
 def test_requests_of_a_cut(kind, label, make_source, make_calve, make_place):
     source, place = make_source("mysql-9"), make_place(kind)
+    if label == "REST, without":
+        place.catalog_proxy.rewrite = without_transactions
     source.sql("CREATE TABLE a (id INT PRIMARY KEY)", "CREATE TABLE b (id INT PRIMARY KEY)")
     calve = make_calve(source, place=place, options={"commit-interval": "1s", "watermark-interval": "1h"})
     running = calve.start("run")

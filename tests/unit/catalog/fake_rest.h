@@ -214,6 +214,10 @@ static inline enum fake_rest_op fake_rest_read(const struct fake_rest *f,
     if (strcmp(at, "/v1/oauth/tokens") == 0) {
         return posts ? FAKE_REST_TOKEN : FAKE_REST_OTHER;
     }
+    (void)snprintf(start, sizeof start, "/v1/%stransactions/commit", f->prefix);
+    if (strcmp(at, start) == 0) {
+        return posts ? FAKE_REST_TRANSACTION : FAKE_REST_OTHER;
+    }
     (void)snprintf(start, sizeof start, "/v1/%snamespaces", f->prefix);
     if (!str_starts_with(at, start)) {
         return FAKE_REST_OTHER;
@@ -282,6 +286,15 @@ static inline void fake_rest_do(struct fake_rest *f, const struct fake_rest_turn
     case FAKE_REST_COMMIT:
         fake_rest_do_commit(f, t->table, t->body, r);
         break;
+    case FAKE_REST_TRANSACTION: {
+        const char *why = fake_rest_commit_all(f, t->body);
+
+        r->status = 204;
+        if (why != NULL) {
+            fake_rest_error(r, 409, "CommitFailedException", why);
+        }
+        break;
+    }
     case FAKE_REST_LOAD:
     case FAKE_REST_CREDENTIALS:
         if (t->table == NULL) {
@@ -419,7 +432,7 @@ static inline void fake_rest_note_request(struct fake_rest *f, enum fake_rest_op
                    fake_http_header(q, "X-Iceberg-Access-Delegation"));
     fake_rest_note(f->original_authorization, sizeof f->original_authorization,
                    fake_http_header(q, "Original-Authorization"));
-    if (op == FAKE_REST_CREATE || op == FAKE_REST_COMMIT) {
+    if (op == FAKE_REST_CREATE || op == FAKE_REST_COMMIT || op == FAKE_REST_TRANSACTION) {
         fake_rest_note(f->key, sizeof f->key, fake_http_header(q, "Idempotency-Key"));
         if (f->key_count < 4) {
             fake_rest_note(f->keys[f->key_count++], sizeof f->keys[0], f->key);
@@ -442,7 +455,7 @@ static inline void fake_rest_serve(void *ctx, const struct fake_http_request *q,
     (void)pthread_mutex_lock(&f->mutex);
     t.op = fake_rest_read(f, q, t.ns, t.name);
     fake_rest_note_request(f, t.op, q);
-    if (t.op == FAKE_REST_COMMIT) {
+    if (t.op == FAKE_REST_COMMIT || t.op == FAKE_REST_TRANSACTION) {
         fake_rest_land(f);
     }
     t.table = fake_rest_find(f, t.ns, t.name);
@@ -451,6 +464,11 @@ static inline void fake_rest_serve(void *ctx, const struct fake_http_request *q,
         if (t.body == NULL) {
             fake_rest_complain(f, "a body that is no JSON");
         }
+    }
+    if (t.op == FAKE_REST_TRANSACTION) {
+        const json_t *changes = json_object_get(t.body, "table-changes");
+
+        t.table = fake_rest_named(f, json_array_get(changes, json_array_size(changes) - 1));
     }
     const struct fake_rest_plan plan = fake_rest_next(f, t.op);
 

@@ -23,6 +23,7 @@ enum fake_rest_op {
     FAKE_REST_LOAD,
     FAKE_REST_CREATE,
     FAKE_REST_COMMIT,
+    FAKE_REST_TRANSACTION,
     FAKE_REST_DROP,
     FAKE_REST_CREDENTIALS,
     FAKE_REST_OTHER,
@@ -199,10 +200,50 @@ static inline const char *fake_rest_commit(struct fake_rest *f, struct fake_rest
     return why;
 }
 
+static inline struct fake_rest_table *fake_rest_named(struct fake_rest *f, const json_t *change)
+{
+    const json_t *id = json_object_get(change, "identifier");
+    const char *ns = json_string_value(json_array_get(json_object_get(id, "namespace"), 0));
+
+    return fake_rest_find(f, ns == NULL ? "" : ns, rest_text_of(id, "name"));
+}
+
+/* Applies all of a transaction or nothing; NULL or why not. */
+static inline const char *fake_rest_commit_all(struct fake_rest *f, const json_t *request)
+{
+    const json_t *changes = json_object_get(request, "table-changes");
+    json_t *next[FAKE_REST_TABLES] = {NULL};
+    const char *why = NULL;
+    size_t count = json_array_size(changes);
+
+    assert_true(count <= FAKE_REST_TABLES);
+    for (size_t i = 0; why == NULL && i < count; i++) {
+        struct fake_rest_table *t = fake_rest_named(f, json_array_get(changes, i));
+
+        next[i] = t == NULL ? NULL : json_deep_copy(t->metadata);
+        why = t == NULL ? "no such table" : rest_apply(&next[i], json_array_get(changes, i));
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct fake_rest_table *t = fake_rest_named(f, json_array_get(changes, i));
+
+        if (why == NULL) {
+            json_decref(t->metadata);
+            t->metadata = next[i];
+            fake_rest_write(f, t);
+            f->applied++;
+        } else {
+            json_decref(next[i]);
+        }
+    }
+    return why;
+}
+
 /* A commit on its way arrives. */
 static inline void fake_rest_land(struct fake_rest *f)
 {
-    if (f->late != NULL && f->late_table->metadata != NULL) {
+    if (json_object_get(f->late, "table-changes") != NULL) {
+        (void)fake_rest_commit_all(f, f->late);
+    } else if (f->late != NULL && f->late_table->metadata != NULL) {
         (void)fake_rest_commit(f, f->late_table, f->late);
     }
     json_decref(f->late);

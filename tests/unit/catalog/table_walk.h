@@ -73,15 +73,14 @@ static inline void walk_list(struct table_walk *w, const char *location)
     iceberg_manifest_list_deinit(&list);
 }
 
-static inline void walk_table(struct table_walk *w, struct store *store, const char *metadata)
+/* Adds what another table names. */
+static inline void walk_on(struct table_walk *w, const char *metadata)
 {
-    struct span bytes = fake_store_peek(store, metadata);
+    struct span bytes = fake_store_peek(w->store, metadata);
     json_t *root = json_loadb((const char *)bytes.data, bytes.len, 0, NULL);
     size_t i;
     json_t *item;
 
-    memset(w, 0, sizeof *w);
-    w->store = store;
     assert_non_null(root);
     (void)walk_add(w, metadata);
     json_array_foreach(json_object_get(root, "metadata-log"), i, item)
@@ -95,12 +94,19 @@ static inline void walk_table(struct table_walk *w, struct store *store, const c
     json_decref(root);
 }
 
+static inline void walk_table(struct table_walk *w, struct store *store, const char *metadata)
+{
+    memset(w, 0, sizeof *w);
+    w->store = store;
+    walk_on(w, metadata);
+}
+
 static inline void walk_deinit(struct table_walk *w)
 {
     locations_deinit(&w->named);
 }
 
-/* Objects that the table does not name; *first is one of them. */
+/* Objects that no table of the walk names; *first is one of them. */
 static inline unsigned walk_strays(const struct table_walk *w, const char **first)
 {
     unsigned strays = 0;
