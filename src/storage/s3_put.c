@@ -3,11 +3,12 @@
  *
  *   answer                                        what it means
  *   2xx                                           ours
- *   412                                           HEAD: ours if it has our id, as an earlier try
- * may have worked whatever its answer, else somebody else's 409 ConditionalRequestConflict another
- * write is under way, ours perhaps: again 501, or a 400 that fits, before any write     the server
- * does not know If-None-Match: HEAD, and with If-None-Match went well                  again
- * without none, 5xx, NoSuchUpload, after a try that     HEAD: ours if it has our id, else the error
+ *   412                                           HEAD: ours if it has our id, as earlier tries may
+ *                                                 have worked whatever was said, else another's
+ *   409 ConditionalRequestConflict                another write is under way, ours perhaps: again
+ *   501, or a 400 that fits, before any write     the server does not know If-None-Match: HEAD, and
+ *   with If-None-Match went well                  again without
+ *   none, 5xx, NoSuchUpload, after a try that     HEAD: ours if it has our id, else the error
  *   may have worked
  */
 #include <stdlib.h>
