@@ -104,6 +104,8 @@ def raise_storm(place, seed, rate=0.04):
     by dice, which could refuse those as well, as nobody does."""
     place.s3_proxy.rules.fail(("PutObject", "CompleteMultipartUpload"), "ConditionalRequestConflict", times=None,
                               where=every(41))
+    place.s3_proxy.rules.fail(("PutObject", "CompleteMultipartUpload"), "PreconditionFailed", times=None,
+                              where=every(59))
     place.s3_proxy.rules.fail("*", "ExpiredToken", times=None, where=every(211))
     place.s3_proxy.rules.storm(seed, rate, 2 * STORMS["s3"] + TIMES_OUT)
     if place.kind == "glue":
