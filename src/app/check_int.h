@@ -25,13 +25,15 @@ void finding_add(struct findings *f, enum finding_state state, const char *subje
 
 /*
  * What is wrong becomes a finding; an error is returned only when the check itself could not be
- * done (ERR_NOMEM).
+ * done (ERR_NOMEM). *connected: whether the source lets us in.
  */
-MUST_USE enum err_code check_source(const struct config *c, struct findings *f, struct err *e);
+MUST_USE enum err_code check_source(const struct config *c, struct findings *f, bool *connected,
+                                    struct err *e);
 
-/* Whether the source still has what the tables of the lake are to go on from. */
-MUST_USE enum err_code check_positions(const struct config *c, struct mysql_conn *conn,
-                                       struct findings *f, struct err *e);
+/* Whether the source still has what the tables of the lake are to go on from; for a source that
+ * lets us in and a lake that can be read. */
+MUST_USE enum err_code check_positions(const struct config *c, struct findings *f, struct err *e);
+
 /* Of several hosts, whether each can be reached. Errors: ERR_CONFIG. */
 MUST_USE enum err_code check_hosts(const struct config *c, struct findings *f, struct err *e);
 

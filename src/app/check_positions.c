@@ -140,33 +140,44 @@ static enum err_code check_all(struct positions *p, struct lake *lake, struct er
     return ERR_OK;
 }
 
-enum err_code check_positions(const struct config *c, struct mysql_conn *conn, struct findings *f,
-                              struct err *e)
+/* Without binlogs, or without a lake that is there already, there is nothing to compare. */
+static enum err_code check_existing(struct positions *p, struct err *e)
+{
+    struct lake lake;
+    struct err why = {0};
+
+    if (!mysql_conn_server(p->conn)->log_bin ||
+        lake_open_existing(p->report.config, NULL, &lake, &why) != ERR_OK) {
+        return why.code == ERR_NOMEM ? err_nomem(e) : ERR_OK;
+    }
+    arena_init(&p->report.arena, 0);
+    enum err_code rc = check_all(p, &lake, e);
+
+    source_state_deinit(&p->state);
+    table_choice_deinit(&p->report.names);
+    arena_deinit(&p->report.arena);
+    lake_close(&lake);
+    return rc;
+}
+
+enum err_code check_positions(const struct config *c, struct findings *f, struct err *e)
 {
     const struct clock now = clock_system();
     struct positions p = {.report = {.config = c, .now_us = clock_wall_us(&now)},
                           .options = config_mysql_options(c),
-                          .conn = conn,
                           .f = f};
-    struct lake lake;
     struct err why = {0};
+    enum err_code rc = mysql_conn_open(&p.options, &p.conn, &why);
 
-    /* Without binlogs, or without a lake that can be read, others have said what is wrong. */
-    if (!mysql_conn_server(conn)->log_bin || lake_open_existing(c, NULL, &lake, &why) != ERR_OK) {
-        return why.code == ERR_NOMEM ? err_nomem(e) : ERR_OK;
+    if (rc == ERR_OK) {
+        rc = check_existing(&p, &why);
+        mysql_conn_close(p.conn);
     }
-    arena_init(&p.report.arena, 0);
-    enum err_code rc = check_all(&p, &lake, &why);
-
     if (rc == ERR_NOMEM) {
-        rc = err_nomem(e);
-    } else if (rc != ERR_OK) {
-        finding_add(f, FINDING_WRONG, "positions", "%s", why.msg);
-        rc = ERR_OK;
+        return err_nomem(e);
     }
-    source_state_deinit(&p.state);
-    table_choice_deinit(&p.report.names);
-    arena_deinit(&p.report.arena);
-    lake_close(&lake);
-    return rc;
+    if (rc != ERR_OK) {
+        finding_add(f, FINDING_WRONG, "positions", "%s", why.msg);
+    }
+    return ERR_OK;
 }

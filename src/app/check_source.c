@@ -418,17 +418,18 @@ static enum err_code check_connected(struct source_check *k, struct err *e)
     }
     ERR_TRY(find_account(k->conn, k->account, e));
     ERR_TRY(check_privileges(k, e));
-    ERR_TRY(check_tables(k, e));
-    return check_positions(k->c, k->conn, k->f, e);
+    return check_tables(k, e);
 }
 
-enum err_code check_source(const struct config *c, struct findings *f, struct err *e)
+enum err_code check_source(const struct config *c, struct findings *f, bool *connected,
+                           struct err *e)
 {
     const struct mysql_options options = config_mysql_options(c);
     struct source_check k = {.c = c, .f = f};
     struct err why = {0};
     enum err_code rc = mysql_conn_open(&options, &k.conn, &why);
 
+    *connected = rc == ERR_OK;
     if (rc == ERR_OK) {
         k.server = mysql_conn_server(k.conn);
         why = (struct err){0};

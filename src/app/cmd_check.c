@@ -57,10 +57,16 @@ enum err_code cmd_check(const struct config *c, const struct command_args *args,
     if (f.json) {
         buf_append_str(&f.out, "[");
     }
-    enum err_code rc = check_source(&soon, &f, e);
+    bool connected = false;
+    enum err_code rc = check_source(&soon, &f, &connected, e);
+    uint32_t wrong_count = f.wrong_count;
 
     if (rc == ERR_OK) {
         rc = check_lake(&soon, log, &f, e);
+    }
+    /* A lake of which something is wrong would only say so again, some after a long wait. */
+    if (rc == ERR_OK && connected && f.wrong_count == wrong_count) {
+        rc = check_positions(&soon, &f, e);
     }
     if (f.json) {
         buf_append_str(&f.out, "]\n");

@@ -36,6 +36,7 @@ struct aws_client {
     int64_t attempt_us;
     _Atomic int64_t clock_offset_s; /* the service's clock is this far ahead of ours */
     atomic_bool answered;           /* there is somebody at the endpoint */
+    atomic_bool given_up;           /* nobody answered for as long as a first contact may take */
     pthread_mutex_t mutex;          /* guards what follows */
     char region[AWS_REGION_BYTES];
     struct rand rand;
@@ -434,8 +435,12 @@ static bool is_time_for(const struct call *call, int64_t wait_us, const struct f
 {
     int64_t next_us = clock_mono_us(&call->c->clock) + wait_us;
 
-    return next_us < call->end_us &&
-           (!is_unreached(call, f) || next_us < call->start_us + FIRST_CONTACT_US);
+    if (is_unreached(call, f) &&
+        (call->c->given_up || next_us >= call->start_us + FIRST_CONTACT_US)) {
+        call->c->given_up = true; /* tidying up, say, must not wait as long once more */
+        return false;
+    }
+    return next_us < call->end_us;
 }
 
 /* False when the run was asked to stop meanwhile. */

@@ -11,7 +11,8 @@
  *   anything else                                the caller's error
  *
  * A request that is not repeatable is tried again only after failures that certainly had no effect;
- * otherwise the answer is ERR_UNKNOWN. Where nobody has ever answered, trying ends after 5 s.
+ * otherwise the answer is ERR_UNKNOWN. Where nobody has ever answered, trying ends after 5 s, and
+ * from then on after one try.
  *
  * Thread: any; several callers at a time.
  */

@@ -25,6 +25,27 @@ def closed_port():
         return f"127.0.0.1:{taken.getsockname()[1]}"
 
 
+class Deaf:
+    """An address that packets do not come back from, as behind a firewall: its queue of connections is full."""
+
+    def __init__(self):
+        self.sockets = [socket.socket()]
+        self.sockets[0].bind(("127.0.0.1", 0))
+        self.sockets[0].listen(0)
+        self.address = self.sockets[0].getsockname()
+        while self._fill():
+            pass
+
+    def _fill(self):
+        self.sockets.append(socket.socket())
+        self.sockets[-1].settimeout(0.3)
+        try:
+            self.sockets[-1].connect(self.address)
+        except TimeoutError:
+            return False
+        return True
+
+
 NOBODY = "http://nowhere.invalid:9000"
 PAGE = "<html><head><title>x</title></head><body><h1>Please log in</h1></body></html>"
 
@@ -58,6 +79,14 @@ def refused(name):
     return lambda place: place.options.update({name: f"http://{closed_port()}"})
 
 
+def dropped(name):
+    def ask(place):
+        place.deaf = Deaf()  # for as long as the place is there
+        place.options[name] = f"http://127.0.0.1:{place.deaf.address[1]}"
+
+    return ask
+
+
 def guard(guard_of_catalog, **env):
     def ask(place):
         place.catalog_proxy.guard = guard_of_catalog
@@ -88,6 +117,7 @@ def deaf_token_server(place):
 OURS = ("*.parquet", "*.avro", "*/object.txt")  # what the REST server does not write itself
 SECRET_IS_WRONG = ("the secret is not the one of the access key id", "access-key-id")
 UNKNOWN_NAME = "could not be resolved|resolving the host's name"
+NO_CONNECTION = "no connection in|could not connect|not done in"
 NOT_A_CATALOG = ("is catalog.uri the address of an Iceberg REST catalog",)
 SIGN_IN = ("rest.token", "rest.credential")
 
@@ -110,6 +140,8 @@ CASES = [
     ("glue", "S3's port is closed", refused("s3-endpoint"), ("Connection refused", "s3.endpoint"), FAILED),
     ("glue", "S3's name is unknown", option(s3_endpoint=NOBODY),
      ("nowhere.invalid", UNKNOWN_NAME, "s3.endpoint"), FAILED),
+    ("glue", "S3's packets are dropped", dropped("s3-endpoint"), (NO_CONNECTION, "s3.endpoint"), FAILED),
+    ("glue", "Glue's packets are dropped", dropped("glue-endpoint"), (NO_CONNECTION, "glue.endpoint"), FAILED),
     ("glue", "Glue's port is closed", refused("glue-endpoint"), ("Connection refused", "glue.endpoint"), FAILED),
     ("glue", "Glue's name is unknown", option(glue_endpoint=NOBODY),
      ("nowhere.invalid", UNKNOWN_NAME, "glue.endpoint"), FAILED),
@@ -132,6 +164,7 @@ CASES = [
      ("/wrong", "catalog.uri"), CONFIG),
     ("rest", "a page of a web server", page("catalog_proxy", 404), ("answered 404", *NOT_A_CATALOG), CONFIG),
     ("rest", "a page that says all is well", page("catalog_proxy", 200), ("not JSON", *NOT_A_CATALOG), FAILED),
+    ("rest", "its packets are dropped", dropped("catalog-uri"), (NO_CONNECTION, "catalog.uri"), FAILED),
     ("rest", "its port is closed", refused("catalog-uri"), ("Connection refused", "catalog.uri"), FAILED),
     ("rest", "its name is unknown", option(catalog_uri=NOBODY), ("nowhere.invalid", UNKNOWN_NAME, "catalog.uri"),
      FAILED),

@@ -359,6 +359,9 @@ TEST(test_aws_client__tells_soon_that_nobody_is_there)
     assert_in(b.e.msg, "GET s3://lake/t/x: no answer from S3 at http://127.0.0.1:");
     assert_in(b.e.msg, "could not connect");
     assert_in(b.e.msg, "; is the endpoint right (s3.endpoint)?");
+    b.time.slept_us = 0;
+    assert_err(call(&b, get_request()), ERR_IO, &b.e);
+    assert_between(b.time.slept_us, 0, 0);
     bed_deinit(&b);
 }
 
