@@ -21,20 +21,27 @@ tests() {
     tools/build.sh "$1" && ctest --test-dir "build/$1" -j "$jobs" --output-on-failure --no-tests=error
 }
 
-# In two halves at once, each with servers of its own: most of their time they wait for something.
+# In three parts at once, each with servers of its own: most of their time they wait for something.
 end_to_end() {
     tools/build.sh release && ln -sf release/calve build/calve || return 1
-    local python half folder status=0
-    local others=(tests/e2e/test_xa.py tests/e2e/test_fake_*.py tests/e2e/test_failover.py
-        tests/e2e/test_differential.py tests/e2e/test_random_*.py tests/e2e/test_aws*.py
-        tests/e2e/test_takeover.py tests/e2e/test_services.py tests/e2e/test_engines.py)
+    local python part folder status=0 pids=()
+    local aws=(tests/e2e/test_aws*.py tests/e2e/test_takeover.py tests/e2e/test_services.py
+        tests/e2e/test_engines.py tests/e2e/test_athena_docs.py tests/e2e/test_migration_docs.py
+        tests/e2e/test_rest_access.py tests/e2e/test_s3_docs.py tests/e2e/test_signatures.py)
+    local events=(tests/e2e/test_xa.py tests/e2e/test_fake_*.py tests/e2e/test_failover.py
+        tests/e2e/test_differential.py tests/e2e/test_random_*.py tests/e2e/test_review_*.py)
+    local others=("${aws[@]/#/--ignore=}" "${events[@]/#/--ignore=}")
     python=$(tools/deps.sh python)
     folder=$(mktemp -d)
-    "$python" -m pytest --basetemp="$folder/others" "${others[@]}" > "$folder/log" 2>&1 &
-    half=$!
-    "$python" -m pytest --basetemp="$folder/first" tests/e2e "${others[@]/#/--ignore=}" || status=1
-    wait "$half" || status=1
-    cat "$folder/log"
+    "$python" -m pytest --basetemp="$folder/aws" "${aws[@]}" > "$folder/aws.log" 2>&1 &
+    pids+=($!)
+    "$python" -m pytest --basetemp="$folder/events" "${events[@]}" > "$folder/events.log" 2>&1 &
+    pids+=($!)
+    "$python" -m pytest --basetemp="$folder/others" tests/e2e "${others[@]}" || status=1
+    for part in "${pids[@]}"; do
+        wait "$part" || status=1
+    done
+    cat "$folder/events.log" "$folder/aws.log"
     [ "$status" -ne 0 ] || rm -rf "$folder"
     return "$status"
 }

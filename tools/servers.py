@@ -302,7 +302,7 @@ def _initialise(programs, data, scratch, user):
     base = [*programs.base_flags(), f"--tmpdir={scratch}"]
     if programs.family == "mysql":
         command = [*programs.command("mysqld"), *base, f"--datadir={data}", "--initialize-insecure",
-                   "--innodb-redo-log-capacity=8M", "--mysqlx=OFF"]
+                   "--innodb-redo-log-capacity=8M", "--innodb-use-native-aio=OFF", "--mysqlx=OFF"]
         sql = ""
     else:
         share = programs.share
@@ -316,8 +316,8 @@ def _initialise(programs, data, scratch, user):
         parts += ["\ndelete from mysql.global_priv where User='';\n"]
         sql = "".join(parts)
         command = [*programs.command("mysqld"), *base, f"--datadir={data}", "--bootstrap",
-                   "--skip-log-bin", "--innodb-log-file-size=8M", "--max-allowed-packet=8M",
-                   "--net-buffer-length=16K", "--log-warnings=0"]
+                   "--skip-log-bin", "--innodb-log-file-size=8M", "--innodb-use-native-aio=OFF",
+                   "--max-allowed-packet=8M", "--net-buffer-length=16K", "--log-warnings=0"]
     done = subprocess.run(command, input=sql, text=True, capture_output=True, check=False,
                           errors="replace", cwd=data, preexec_fn=child_setup(user, os.getpid(), False))
     if done.returncode != 0:
@@ -429,6 +429,7 @@ class Server:
             "sync-binlog": 0,
             "innodb-flush-log-at-trx-commit": 2,
             "innodb-buffer-pool-size": "128M",
+            "innodb-use-native-aio": "OFF",  # the machine has room for the contexts of some 28 servers only
             "max-allowed-packet": "1G",
             "performance-schema": "OFF",
             "skip-name-resolve": "OFF",
