@@ -38,6 +38,9 @@ static enum err_code put_added(struct manifest_out *m, const struct commit *c, s
             .file_sequence_number = -1,
             .content = ICEBERG_FILE_DATA,
             .file = c->options->change->added[i],
+            /* Not sorted. The field may be left out, but Trino's "$entries" fails without it. */
+            .has_sort_order = true,
+            .sort_order_id = 0,
         };
 
         ERR_TRY(iceberg_manifest_add(m->writer, &entry, e));

@@ -52,3 +52,13 @@ def test_engines(followed, engine):
     marks = engine.query(f'SELECT log_file, log_position, backfill_complete FROM {catalog}.cdc_metadata.watermarks')
     row = calve.lake.watermarks()[source.schema, "orders"]
     assert marks == [(row["log_file"], row["log_position"], True)]
+
+
+def test_metadata_tables_of_trino(followed, trino):
+    """Those of the manifests' entries want to know how each file is sorted."""
+    calve, source, place, _ = followed
+    catalog = trino.catalog(place)
+    live = len(calve.lake.entries(source.schema, "orders"))
+    for name in ("entries", "all_entries"):
+        rows = trino.query(f'SELECT status, data_file FROM {catalog}.{source.schema}."orders${name}" WHERE status < 2')
+        assert live > 1 and len(rows) >= live, (name, rows)

@@ -18,6 +18,8 @@ struct entries {
         int32_t day;
         bool has_day;
         int64_t records;
+        bool has_sort_order;
+        int32_t sort_order_id;
     } items[256];
     uint32_t count;
 };
@@ -35,6 +37,8 @@ static enum err_code collect(void *ctx, const struct iceberg_manifest_entry *ent
     all->items[all->count].day = entry->file->day;
     all->items[all->count].has_day = entry->file->has_day;
     all->items[all->count].records = entry->file->record_count;
+    all->items[all->count].has_sort_order = entry->has_sort_order;
+    all->items[all->count].sort_order_id = entry->sort_order_id;
     all->count++;
     return ERR_OK;
 }
@@ -88,6 +92,9 @@ TEST(test_commit__appends_a_first_snapshot)
     assert_i64_eq(entries.items[1].sequence_number, 1);
     assert_i64_eq(entries.items[1].file_sequence_number, 1);
     assert_int_equal(entries.items[1].day, 19001);
+    /* Not null, which some readers cannot take. */
+    assert_true(entries.items[0].has_sort_order && entries.items[1].has_sort_order);
+    assert_int_equal(entries.items[1].sort_order_id, 0);
     iceberg_manifest_list_deinit(&list);
     lake_check(&l);
     lake_close(&l);

@@ -51,16 +51,20 @@ static enum err_code describe(void *ctx, const struct iceberg_manifest_entry *en
     const struct iceberg_data_file *f = entry->file;
     struct buf *out = ctx;
     char day[16] = "null";
+    char order[16] = "null";
 
     if (f->has_day) {
         (void)snprintf(day, sizeof day, "%d", f->day);
     }
+    if (entry->has_sort_order) {
+        (void)snprintf(order, sizeof order, "%d", entry->sort_order_id);
+    }
     buf_printf(out,
                "%d %s %.*s rows %" PRId64 " day %s seq %" PRId64 "/%" PRId64 " content %d columns "
-               "%u splits %u\n",
+               "%u splits %u order %s\n",
                entry->status, strrchr(f->path, '/') + 1, (int)entry->format.len,
                (const char *)entry->format.data, f->record_count, day, entry->sequence_number,
-               entry->file_sequence_number, entry->content, f->column_count, f->split_count);
+               entry->file_sequence_number, entry->content, f->column_count, f->split_count, order);
     return buf_check(out, e, "description");
 }
 
@@ -83,6 +87,16 @@ static void describe_all(const struct lake *l, struct buf *out)
     iceberg_manifest_list_deinit(&list);
 }
 
+static size_t count_in(struct buf *text, const char *part)
+{
+    size_t count = 0;
+
+    for (const char *at = buf_cstr(text); (at = strstr(at, part)) != NULL; at++) {
+        count++;
+    }
+    return count;
+}
+
 TEST(test_foreign__appends_to_a_table_of_java)
 {
     struct lake l;
@@ -90,16 +104,17 @@ TEST(test_foreign__appends_to_a_table_of_java)
 
     adopt(&l, "java_day");
     describe_all(&l, &text);
-    static const char delete_part[] =
-        "manifest seq 5/5 content 1 files 2 0 0 partitions 1\n"
-        "1 pos-deletes.parquet PARQUET rows 2 day 19782 seq 5/5 content 1 columns 0 splits 0\n"
-        "1 eq-deletes.parquet PARQUET rows 1 day 19782 seq 5/5 content 2 columns 0 splits 0\n";
+    static const char delete_part[] = "manifest seq 5/5 content 1 files 2 0 0 partitions 1\n"
+                                      "1 pos-deletes.parquet PARQUET rows 2 day 19782 seq 5/5 "
+                                      "content 1 columns 0 splits 0 order null\n"
+                                      "1 eq-deletes.parquet PARQUET rows 1 day 19782 seq 5/5 "
+                                      "content 2 columns 0 splits 0 order 0\n";
     static const char data_part[] =
         "manifest seq 4/1 content 0 files 0 3 1 partitions 1\n"
-        "0 f3.parquet PARQUET rows 40 day 19783 seq 3/3 content 0 columns 3 splits 2\n"
-        "0 f2.parquet PARQUET rows 30 day null seq 2/2 content 0 columns 3 splits 2\n"
-        "0 f0.parquet PARQUET rows 10 day 19782 seq 1/1 content 0 columns 3 splits 2\n"
-        "2 f1.parquet PARQUET rows 20 day -1 seq 1/1 content 0 columns 3 splits 2\n";
+        "0 f3.parquet PARQUET rows 40 day 19783 seq 3/3 content 0 columns 3 splits 2 order 0\n"
+        "0 f2.parquet PARQUET rows 30 day null seq 2/2 content 0 columns 3 splits 2 order 0\n"
+        "0 f0.parquet PARQUET rows 10 day 19782 seq 1/1 content 0 columns 3 splits 2 order 0\n"
+        "2 f1.parquet PARQUET rows 20 day -1 seq 1/1 content 0 columns 3 splits 2 order 0\n";
     char want[2048];
 
     (void)snprintf(want, sizeof want, "%s%s", data_part, delete_part);
@@ -125,11 +140,11 @@ TEST(test_foreign__appends_to_a_table_of_java)
     assert_non_null(strstr(merged, "\n1 00001"));
     assert_non_null(strstr(merged, "\n0 00000"));
     assert_non_null(strstr(merged, "\n0 f3.parquet PARQUET rows 40 day 19783 seq 3/3 content 0 "
-                                   "columns 3 splits 2\n"
+                                   "columns 3 splits 2 order 0\n"
                                    "0 f2.parquet PARQUET rows 30 day null seq 2/2 content 0 "
-                                   "columns 3 splits 2\n"
+                                   "columns 3 splits 2 order 0\n"
                                    "0 f0.parquet PARQUET rows 10 day 19782 seq 1/1 content 0 "
-                                   "columns 3 splits 2\n"));
+                                   "columns 3 splits 2 order 0\n"));
     assert_null(strstr(merged, " f1.parquet"));
     assert_non_null(strstr(buf_cstr(&text), delete_part));
     /* Java's snapshots stay, and its tag and branch. */
@@ -231,6 +246,30 @@ TEST(test_foreign__goes_on_after_pyiceberg)
     lake_close(&l);
 }
 
+/* PyIceberg says of no file how it is sorted, and we do not say it in its stead. */
+TEST(test_foreign__keeps_sort_orders_that_are_not_said)
+{
+    static const struct iceberg_property merge[] = {{"commit.manifest.min-count-to-merge", "2"}};
+    struct lake l;
+    struct buf text = {0};
+
+    adopt(&l, "pyiceberg");
+    (void)lake_commit(&l, &(struct iceberg_change){.properties = merge, .property_count = 1});
+    (void)lake_add(&l, 1, 20000, false);
+    describe_all(&l, &text);
+    assert_u64_eq(count_in(&text, "\n0 "), 2);
+    assert_u64_eq(count_in(&text, "\n1 "), 1);
+    assert_u64_eq(count_in(&text, "columns 4 splits 1 order null\n"), 2);
+    assert_u64_eq(count_in(&text, "columns 3 splits 1 order 0\n"), 1);
+    (void)lake_add(&l, 1, 20000, true);
+    describe_all(&l, &text);
+    assert_u64_eq(count_in(&text, "\n2 "), 3);
+    assert_u64_eq(count_in(&text, "columns 4 splits 1 order null\n"), 2);
+    assert_u64_eq(count_in(&text, "columns 3 splits 1 order 0\n"), 2);
+    buf_deinit(&text);
+    lake_close(&l);
+}
+
 /* A list of version 1 may lack the counts that version 2 needs. */
 TEST(test_foreign__counts_what_a_list_does_not_say)
 {
@@ -267,4 +306,5 @@ TEST_MAIN(test_case(test_foreign__appends_to_a_table_of_java),
           test_case(test_foreign__keeps_bounds_through_a_merge),
           test_case(test_foreign__refuses_what_it_cannot_do),
           test_case(test_foreign__goes_on_after_pyiceberg),
+          test_case(test_foreign__keeps_sort_orders_that_are_not_said),
           test_case(test_foreign__counts_what_a_list_does_not_say))
