@@ -79,119 +79,6 @@ void credentials_set_provider(struct credentials *c, const char *fmt, ...)
 
 /* ---- times ---- */
 
-/* count digits at *p; false when there are fewer. */
-static bool take_number(const char **p, int count, int *out)
-{
-    *out = 0;
-    for (int i = 0; i < count; i++, (*p)++) {
-        if (**p < '0' || **p > '9') {
-            return false;
-        }
-        *out = *out * 10 + (**p - '0');
-    }
-    return true;
-}
-
-static bool take_char(const char **p, const char *any)
-{
-    if (**p == '\0' || strchr(any, **p) == NULL) {
-        return false;
-    }
-    (*p)++;
-    return true;
-}
-
-/* ".5", ",123456789": microseconds, what is smaller is cut off. */
-static bool take_fraction(const char **p, int64_t *out_us)
-{
-    int64_t digit_us = 100000;
-
-    *out_us = 0;
-    if (!take_char(p, ".,")) {
-        return true;
-    }
-    if (**p < '0' || **p > '9') {
-        return false;
-    }
-    for (; **p >= '0' && **p <= '9'; (*p)++) {
-        *out_us += digit_us * (**p - '0');
-        digit_us /= 10;
-    }
-    return true;
-}
-
-/* "Z", "UTC", "", "+02:00", "-0230", "+01": seconds east of UTC. */
-static bool take_zone(const char *p, int64_t *out_s)
-{
-    int hours;
-    int minutes = 0;
-    int sign = *p == '-' ? -1 : 1;
-
-    *out_s = 0;
-    if (*p == '\0' || strcmp(p, "Z") == 0 || strcmp(p, "z") == 0 || strcmp(p, "UTC") == 0) {
-        return true;
-    }
-    if (!take_char(&p, "+-") || !take_number(&p, 2, &hours)) {
-        return false;
-    }
-    if (*p != '\0') {
-        (void)take_char(&p, ":");
-        if (!take_number(&p, 2, &minutes)) {
-            return false;
-        }
-    }
-    *out_s = sign * ((int64_t)hours * 3600 + (int64_t)minutes * 60);
-    return *p == '\0' && hours < 24 && minutes < 60;
-}
-
-static bool take_date(const char **p, int64_t *out_days)
-{
-    int year;
-    int month;
-    int day;
-    int64_t same_year;
-    unsigned same_month;
-    unsigned same_day;
-
-    if (!take_number(p, 4, &year) || !take_char(p, "-") || !take_number(p, 2, &month) ||
-        !take_char(p, "-") || !take_number(p, 2, &day) || month < 1 || month > 12) {
-        return false;
-    }
-    *out_days = civil_days(year, (unsigned)month, (unsigned)day);
-    civil_from_days(*out_days, &same_year, &same_month, &same_day);
-    return same_month == (unsigned)month && same_day == (unsigned)day; /* no 31st of April */
-}
-
-static bool take_clock(const char **p, int64_t *out_s)
-{
-    int hour;
-    int minute;
-    int second;
-
-    if (!take_number(p, 2, &hour) || !take_char(p, ":") || !take_number(p, 2, &minute) ||
-        !take_char(p, ":") || !take_number(p, 2, &second)) {
-        return false;
-    }
-    *out_s = ((int64_t)hour * 60 + minute) * 60 + second;
-    return hour < 24 && minute < 60 && second <= 60;
-}
-
-bool credentials_parse_time(const char *text, int64_t *out_us)
-{
-    const char *p = text;
-    int64_t days;
-    int64_t clock_s;
-    int64_t fraction_us;
-    int64_t zone_s;
-
-    if (!take_date(&p, &days) || !take_char(&p, "Tt ") || !take_clock(&p, &clock_s) ||
-        !take_fraction(&p, &fraction_us) || !take_zone(p, &zone_s)) {
-        return false;
-    }
-    *out_us = (days * 86400 + clock_s - zone_s) * 1000000 + fraction_us;
-    return true;
-}
-
 void credentials_put_time(char out[CREDENTIALS_TIME_TEXT_BYTES], int64_t time_us)
 {
     int64_t seconds = time_us / 1000000;
@@ -253,7 +140,7 @@ enum err_code credentials_from_json(const json_t *answer, const char *token_name
         return err_set(e, ERR_IO, "the JSON has a \"%s\" that is no text", token_name);
     }
     if (expiration != NULL && !json_is_null(expiration) &&
-        (ends == NULL || !credentials_parse_time(ends, &expires_us))) {
+        (ends == NULL || !civil_time_parse(ends, &expires_us))) {
         return err_set(e, ERR_IO,
                        "the JSON has an \"Expiration\" that is no time: expected "
                        "2026-01-02T03:04:05Z");

@@ -14,6 +14,7 @@
 #include "aws/aws_int.h"
 #include "aws/credentials_int.h"
 #include "aws/sigv4.h"
+#include "codec/civil_time.h"
 #include "net/uri.h"
 #include "net/xml.h"
 
@@ -68,7 +69,7 @@ static enum err_code read_keys(const struct http_response *r, struct credentials
     if (rc == ERR_CORRUPT) {
         rc = ERR_IO;
     } else if (rc == ERR_OK && (a.values[FIELD_EXPIRATION] == NULL ||
-                                !credentials_parse_time(a.values[FIELD_EXPIRATION], &expires_us))) {
+                                !civil_time_parse(a.values[FIELD_EXPIRATION], &expires_us))) {
         rc = err_set(e, ERR_IO, "the answer has no Credentials with an Expiration");
     } else if (rc == ERR_OK) {
         rc = credentials_set(out, a.values[FIELD_ID], a.values[FIELD_SECRET], a.values[FIELD_TOKEN],

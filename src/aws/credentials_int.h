@@ -135,9 +135,6 @@ void credentials_set_provider(struct credentials *c, const char *fmt, ...) PRINT
 /* Moves from to `to`, whose old content is wiped. */
 void credentials_move(struct credentials *to, struct credentials *from);
 
-/* ISO 8601, with or without a fraction; "Z", "UTC", an offset, or nothing, which means UTC. */
-bool credentials_parse_time(const char *text, int64_t *out_us);
-
 #define CREDENTIALS_TIME_TEXT_BYTES 32u
 
 /* "2026-01-02T03:04:05Z" */

@@ -16,6 +16,7 @@
 
 #include "aws/aws_client.h"
 #include "aws/credentials_int.h"
+#include "codec/civil_time.h"
 #include "codec/json_writer.h"
 #include "net/uri.h"
 
@@ -97,7 +98,7 @@ static int64_t cached_time(const struct sso *s, const char *name)
     const char *text = cached(s, name);
     int64_t time_us;
 
-    return text != NULL && credentials_parse_time(text, &time_us) ? time_us : INT64_MIN;
+    return text != NULL && civil_time_parse(text, &time_us) ? time_us : INT64_MIN;
 }
 
 /* ---- renewing the token ---- */

@@ -288,7 +288,4 @@ void s3_page_deinit(struct s3_page *p); /* zeroed is fine */
 MUST_USE enum err_code s3_answer_text(struct span document, const char *path, char **out,
                                       struct err *e);
 
-/* "2026-01-02T03:04:05.678Z"; false when it is no such time. */
-bool s3_time_parse(const char *text, int64_t *out_us);
-
 #endif

@@ -20,8 +20,6 @@
 /* A page has a thousand entries with keys of a kilobyte; three times that when they are encoded. */
 #define PAGE_BYTES_MAX ((size_t)64 << 20)
 
-#define US_PER_SECOND INT64_C(1000000)
-
 struct page_reader {
     struct s3_page *page;
     enum s3_page_kind kind;
@@ -53,75 +51,6 @@ static const char *item_of(enum s3_page_kind kind)
         return "Error";
     }
     abort();
-}
-
-/* "2026-01-02T03:04:05" as six numbers; the text goes on behind it. */
-static bool take_date_and_time(const char **text, unsigned numbers[6])
-{
-    static const char pattern[] = "0000-11-22T33:44:55"; /* a digit of that number, or itself */
-
-    memset(numbers, 0, 6 * sizeof *numbers);
-    for (const char *p = pattern; *p != '\0'; p++, (*text)++) {
-        char c = **text;
-
-        if (*p < '0' || *p > '5') {
-            if (c != *p) {
-                return false;
-            }
-            continue;
-        }
-        if (c < '0' || c > '9') {
-            return false;
-        }
-        numbers[*p - '0'] = numbers[*p - '0'] * 10 + (unsigned)(c - '0');
-    }
-    return true;
-}
-
-/* ".678" and more or fewer digits, if there; those below a microsecond are cut off. */
-static bool take_fraction(const char **text, int64_t *us)
-{
-    int64_t unit = US_PER_SECOND / 10;
-
-    *us = 0;
-    if (**text != '.') {
-        return true;
-    }
-    const char *start = ++*text;
-
-    for (; **text >= '0' && **text <= '9'; (*text)++) {
-        *us += unit * (**text - '0');
-        unit /= 10;
-    }
-    return *text > start;
-}
-
-static bool fits_calendar(const unsigned numbers[6])
-{
-    static const unsigned least[6] = {0, 1, 1, 0, 0, 0};
-    static const unsigned most[6] = {9999, 12, 31, 23, 59, 60};
-
-    for (size_t i = 0; i < 6; i++) {
-        if (numbers[i] < least[i] || numbers[i] > most[i]) {
-            return false;
-        }
-    }
-    return true;
-}
-
-bool s3_time_parse(const char *text, int64_t *out_us)
-{
-    unsigned n[6];
-    int64_t us;
-
-    if (!take_date_and_time(&text, n) || !take_fraction(&text, &us) || strcmp(text, "Z") != 0 ||
-        !fits_calendar(n)) {
-        return false;
-    }
-    int64_t seconds = ((civil_days(n[0], n[1], n[2]) * 24 + n[3]) * 60 + n[4]) * 60 + n[5];
-
-    *out_us = seconds * US_PER_SECOND + us;
-    return true;
 }
 
 static enum err_code keep(struct s3_page *p, const char *text, char **out, struct err *e)
@@ -187,7 +116,7 @@ static enum err_code on_item_text(struct page_reader *r, const char *name, const
     }
     if (strcmp(name, r->kind == S3_PAGE_OBJECTS ? "LastModified" : "Initiated") == 0 &&
         r->kind != S3_PAGE_REMOVED) {
-        item->has_time = s3_time_parse(text, &item->time_us);
+        item->has_time = civil_time_parse(text, &item->time_us);
         return item->has_time ? ERR_OK : err_set(e, ERR_CORRUPT, "the time '%s' is none", text);
     }
     return ERR_OK;
