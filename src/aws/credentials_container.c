@@ -28,21 +28,25 @@ static bool is_loopback(struct span host)
     return dots == 3 && host.len > 4 && memcmp(host.data, "127.", 4) == 0;
 }
 
-/* Whom the token in the header may be shown to. */
-static bool is_trusted(const struct uri *uri)
+/* This machine, or one of the addresses beside it: no proxy reaches them for us. */
+static bool is_near(struct span host)
 {
     static const char *const hosts[] = {"localhost", "::1", "169.254.170.2", "169.254.170.23",
                                         "fd00:ec2::23"};
 
-    if (span_ieq_str(uri->scheme, "https")) {
-        return true;
-    }
     for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
-        if (span_ieq_str(uri->host, hosts[i])) {
-            return span_ieq_str(uri->scheme, "http");
+        if (span_ieq_str(host, hosts[i])) {
+            return true;
         }
     }
-    return span_ieq_str(uri->scheme, "http") && is_loopback(uri->host);
+    return is_loopback(host);
+}
+
+/* Whom the token in the header may be shown to. */
+static bool is_trusted(const struct uri *uri)
+{
+    return span_ieq_str(uri->scheme, "https") ||
+           (span_ieq_str(uri->scheme, "http") && is_near(uri->host));
 }
 
 enum err_code credentials_container_url(const struct credentials_context *c, struct buf *out,
@@ -129,6 +133,9 @@ static enum err_code read_answer(const struct http_response *r, const char *what
 static enum err_code ask(const struct credentials_context *c, const char *url,
                          const char *authorization, struct credentials *out, struct err *e)
 {
+    struct uri uri;
+
+    ERR_TRY(uri_parse(url, &uri, e));
     const struct http_header header = {"Authorization", authorization};
     struct http_response response = {0};
     char *what = str_format("asking the container's endpoint %s for keys", url);
@@ -137,6 +144,7 @@ static enum err_code ask(const struct credentials_context *c, const char *url,
                                                 .url = url,
                                                 .headers = &header,
                                                 .header_count = authorization[0] == '\0' ? 0 : 1,
+                                                .direct = is_near(uri.host),
                                                 .timeout_us = TIMEOUT_US}};
 
     if (what == NULL) {

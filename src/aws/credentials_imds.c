@@ -94,6 +94,7 @@ static enum err_code imds_send(const struct imds *s, const struct ask *ask,
                                                           .headers = &ask->header,
                                                           .header_count = 1,
                                                           .has_body = ask->method[0] == 'P',
+                                                          .direct = true,
                                                           .timeout_us = TIMEOUT_US},
                                               .tries = ask->tries};
 

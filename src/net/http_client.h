@@ -7,8 +7,6 @@
  * closed; libcurl sends that again by itself. URL, header values and body go out byte by byte as
  * given.
  *
- * Instance metadata and its kin (169.254.*, fd00:ec2::*) are asked without a proxy.
- *
  * Thread: any; several callers at a time.
  */
 #ifndef CALVE_NET_HTTP_CLIENT_H
@@ -60,6 +58,7 @@ struct http_request {
     uint32_t header_count;
     struct span body;          /* has_body false: none; the caller's until http_send returns */
     bool has_body;             /* an empty body has a Content-Length of 0 */
+    bool direct;               /* without a proxy, whatever is set: a machine about itself */
     int64_t timeout_us;        /* of the whole exchange; 0: 5 minutes */
     size_t response_bytes_max; /* 0: HTTP_RESPONSE_BYTES_DEFAULT */
 };

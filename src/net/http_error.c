@@ -44,7 +44,7 @@ static const char *configured_proxy(const struct http_exchange *x,
 {
     const char *proxy;
 
-    if (http_skips_proxy(x)) {
+    if (x->request->direct) {
         return NULL;
     }
     *from = "http.proxy";

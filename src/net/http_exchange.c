@@ -215,13 +215,6 @@ static void set_tls(struct http_exchange *x, const struct http_client_options *o
     }
 }
 
-bool http_skips_proxy(const struct http_exchange *x)
-{
-    const char *host = (const char *)x->uri.host.data;
-
-    return str_starts_with(host, "169.254.") || str_starts_with(host, "fd00:ec2::");
-}
-
 static void set_connection(struct http_exchange *x, const struct http_client_options *o)
 {
     int64_t connect_ms = (o->connect_timeout_us + 999) / 1000;
@@ -234,7 +227,7 @@ static void set_connection(struct http_exchange *x, const struct http_client_opt
     /* Else giving up a name that is being looked up would wait for the resolver, and with it all
      * other requests. */
     note(x, curl_easy_setopt(x->easy, CURLOPT_QUICK_EXIT, 1L));
-    if (http_skips_proxy(x)) {
+    if (x->request->direct) {
         note(x, curl_easy_setopt(x->easy, CURLOPT_PROXY, ""));
     } else if (o->proxy != NULL) {
         note(x, curl_easy_setopt(x->easy, CURLOPT_PROXY, o->proxy));

@@ -49,9 +49,6 @@ MUST_USE enum err_code http_exchange_start(struct http_exchange *x,
 /* Out of the multi handle before. */
 void http_exchange_release(struct http_exchange *x);
 
-/* Whether it goes where cloud machines ask about themselves: no proxy reaches that for them. */
-bool http_skips_proxy(const struct http_exchange *x);
-
 /* Bytes in either direction so far, heads included. */
 uint64_t http_exchange_bytes(const struct http_exchange *x);
 

@@ -1,5 +1,7 @@
 #include "keys_world.h"
 
+#include <stdlib.h>
+
 TEST(test_credentials_container__trusts_only_hosts_of_this_machine_with_a_token)
 {
     static const struct {
@@ -107,6 +109,57 @@ TEST(test_credentials_container__gets_keys)
     assert_string_equal(world_request(&w, 1).line, "GET /v1/credentials");
     assert_string_equal(world_request(&w, 1).authorization, "Basic sesame");
     credentials_deinit(&c);
+    world_deinit(&w);
+}
+
+/* A proxy that would ask itself, or another machine's neighbour, and see the token. */
+TEST(test_credentials_container__asks_what_is_near_without_a_proxy)
+{
+    static const char *const near[] = {
+        "http://127.0.0.1:1/x", "http://127.1.2.3:1/x",    "http://localhost:1/x",
+        "https://[::1]:1/x",    "http://[::1]:1/x",        "http://169.254.170.23/x",
+        "http://169.254.170.2", "http://[fd00:ec2::23]/x", "http://[FD00:EC2::23]/x",
+    };
+    const struct http_client_options hasty = {.connect_timeout_us = 50000};
+
+    assert_int_equal(unsetenv("no_proxy"), 0);
+    assert_int_equal(unsetenv("NO_PROXY"), 0);
+    for (size_t i = 0; i < sizeof near / sizeof near[0]; i++) {
+        struct world w;
+        struct credentials c = {0};
+        bool configured = false;
+
+        world_init(&w);
+        world_set(&w, "AWS_CONTAINER_CREDENTIALS_FULL_URI", near[i]);
+        assert_int_equal(setenv("http_proxy", w.url, 1), 0);
+        assert_int_equal(setenv("https_proxy", w.url, 1), 0);
+        http_client_free(w.http);
+        assert_ok(http_client_new(&hasty, &w.http, &w.e), &w.e);
+        w.context.http = w.http;
+        /* Whatever there is at that address. */
+        (void)!credentials_from_container(&w.context, &configured, &c, &w.e);
+        if (world_requests(&w) > 0) {
+            fail_msg("%s was asked through a proxy: %s", near[i], world_request(&w, 0).line);
+        }
+        credentials_deinit(&c);
+        world_deinit(&w);
+    }
+    assert_int_equal(unsetenv("http_proxy"), 0);
+    assert_int_equal(unsetenv("https_proxy"), 0);
+}
+
+TEST(test_credentials_container__asks_others_as_anybody)
+{
+    struct world w;
+    struct credentials c = {0};
+    bool configured = false;
+
+    world_init(&w);
+    world_set(&w, "AWS_CONTAINER_CREDENTIALS_FULL_URI", "https://keys.example/x");
+    assert_int_equal(setenv("https_proxy", w.url, 1), 0);
+    assert_err(credentials_from_container(&w.context, &configured, &c, &w.e), ERR_IO, &w.e);
+    assert_string_equal(world_request(&w, 0).line, "CONNECT keys.example:443");
+    assert_int_equal(unsetenv("https_proxy"), 0);
     world_deinit(&w);
 }
 
@@ -250,6 +303,8 @@ TEST(test_credentials_container__survives_without_memory)
 TEST_MAIN(test_case(test_credentials_container__trusts_only_hosts_of_this_machine_with_a_token),
           test_case(test_credentials_container__is_not_configured_without_an_endpoint),
           test_case(test_credentials_container__gets_keys),
+          test_case(test_credentials_container__asks_what_is_near_without_a_proxy),
+          test_case(test_credentials_container__asks_others_as_anybody),
           test_case(test_credentials_container__reads_the_token_s_file_each_time),
           test_case(test_credentials_container__refuses_tokens_that_are_none),
           test_case(test_credentials_container__tells_wrong_answers),

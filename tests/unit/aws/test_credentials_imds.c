@@ -17,10 +17,13 @@ TEST(test_credentials_imds__asks_for_a_token_the_role_and_its_keys)
     bool configured = false;
 
     imds_init(&w);
+    /* No proxy reaches an instance for it. */
+    assert_int_equal(setenv("http_proxy", "http://127.0.0.1:1", 1), 0);
     world_answer(&w, TOKEN_KEY, 200, "TOKEN==");
     world_answer(&w, ROLES_KEY, 200, "etl-role\nother\n");
     world_answer_keys(&w, ROLE_KEY, "ASIA1", 6 * 3600);
     assert_ok(credentials_from_imds(&w.context, &configured, &c, &w.e), &w.e);
+    assert_int_equal(unsetenv("http_proxy"), 0);
     assert_true(configured);
     assert_session(&c, "ASIA1", "instance metadata (role etl-role)");
     assert_i64_eq(c.expires_us, WORLD_NOW_US + (int64_t)6 * 3600 * 1000000);

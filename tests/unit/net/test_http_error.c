@@ -371,20 +371,40 @@ TEST(test_http_error__mentions_a_proxy_that_may_be_involved)
     bed_deinit(&b);
 }
 
-TEST(test_http_error__asks_no_proxy_for_metadata)
+/* Also where the environment has one, and no no_proxy. */
+TEST(test_http_error__asks_no_proxy_when_told_so)
 {
-    struct bed b = {0};
+    for (int from_environment = 0; from_environment < 2; from_environment++) {
+        struct bed b = {0};
+        char proxy[100];
+        char url[300];
+        unsigned port;
+        int fd = closed_port(&port);
 
-    bed_init(&b, NULL);
-    change_client(&b, &(struct http_client_options){.proxy = fake_http_url(b.server),
-                                                    .connect_timeout_us = 50 * MS});
-    /* Whatever there is at that address, it is not the proxy that is asked. */
-    (void)!send_it(&b, (struct http_request){.method = "GET",
-                                             .url = "http://169.254.255.254/latest/",
-                                             .timeout_us = 100 * MS});
-    assert_int_equal(fake_http_requests(b.server), 0);
-    assert_not_in(b.e.msg, "proxy");
-    bed_deinit(&b);
+        bed_init(&b, NULL);
+        (void)snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", port);
+        (void)snprintf(url, sizeof url, "%s/latest", fake_http_url(b.server));
+        if (from_environment == 1) {
+            assert_int_equal(setenv("http_proxy", proxy, 1), 0);
+        }
+        change_client(&b,
+                      &(struct http_client_options){.proxy = from_environment == 1 ? "" : proxy});
+        struct http_request request = {.method = "GET", .url = url, .direct = true};
+
+        assert_ok(send_it(&b, request), &b.e);
+        assert_in(b.seen, "GET /latest\n");
+        request.direct = false;
+        assert_err(send_it(&b, request), ERR_IO, &b.e);
+        assert_in(b.e.msg, "by the proxy 127.0.0.1:");
+        (void)close(fd);
+        /* What fails does not blame it. */
+        (void)snprintf(url, sizeof url, "%s/latest", proxy);
+        request.direct = true;
+        assert_err(send_it(&b, request), ERR_IO, &b.e);
+        assert_not_in(b.e.msg, "proxy");
+        bed_deinit(&b);
+        forget_proxies();
+    }
 }
 
 TEST_MAIN(test_case(test_http_error__says_what_went_wrong),
@@ -398,4 +418,4 @@ TEST_MAIN(test_case(test_http_error__says_what_went_wrong),
           test_case(test_http_error__gives_up_sending), test_case(test_http_error__asks_a_proxy),
           test_case(test_http_error__names_a_proxy_that_fails),
           test_case(test_http_error__mentions_a_proxy_that_may_be_involved),
-          test_case(test_http_error__asks_no_proxy_for_metadata))
+          test_case(test_http_error__asks_no_proxy_when_told_so))
