@@ -38,12 +38,15 @@ static bool report(struct findings *f, const char *subject, enum err_code rc, co
 
 /* ---- keys ---- */
 
-static void check_keys(struct findings *f, struct credentials_source *source, const char *subject)
+static void check_keys(struct findings *f, const struct lake_remote *r, const char *service)
 {
+    char subject[32];
     struct credentials keys = {0};
     struct err why = {0};
 
-    if (credentials_get(source, false, NULL, &keys, &why) != ERR_OK) {
+    (void)snprintf(subject, sizeof subject, "%s keys", service);
+    if (credentials_get(lake_remote_keys(r, service), false, NULL, &keys, &why) != ERR_OK) {
+        lake_remote_say_whose(service, &why);
         finding_add(f, FINDING_WRONG, subject, "%s", why.msg);
         return;
     }
@@ -303,7 +306,7 @@ static bool check_s3(const struct config *c, struct lake *lake, struct findings 
     if (str_starts_with(c->warehouse_location, "s3://")) {
         check_region(f, lake->remote, c, "s3", false);
         if (!c->s3.anonymous) {
-            check_keys(f, lake_remote_keys(lake->remote, "s3"), "s3 keys");
+            check_keys(f, lake->remote, "s3");
         }
     }
     if (c->warehouse_location[0] != '\0' && c->catalog_type != CONFIG_CATALOG_REST) {
@@ -326,7 +329,7 @@ enum err_code check_remote(const struct config *c, struct log *log, struct findi
     ERR_TRY(lake_open_store(c, log, &lake, e));
     if (c->catalog_type == CONFIG_CATALOG_GLUE) {
         check_region(f, lake.remote, c, "glue", true);
-        check_keys(f, lake_remote_keys(lake.remote, "glue"), "glue keys");
+        check_keys(f, lake.remote, "glue");
     }
     bool writable = check_s3(c, &lake, f, id);
 

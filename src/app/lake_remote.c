@@ -74,6 +74,17 @@ struct credentials_source *lake_remote_keys(const struct lake_remote *r, const c
     return own != NULL ? own : r->client_keys;
 }
 
+void lake_remote_say_whose(const char *service, struct err *e)
+{
+    if (strcmp(service, "s3") == 0) {
+        credentials_say_whose("S3", service, e);
+    } else if (strcmp(service, "glue") == 0) {
+        credentials_say_whose("Glue", service, e);
+    } else {
+        credentials_say_whose("the REST catalog", NULL, e);
+    }
+}
+
 enum err_code lake_remote_region(const struct lake_remote *r, const struct config *c,
                                  const char *service, char **out, struct err *e)
 {
@@ -83,7 +94,12 @@ enum err_code lake_remote_region(const struct lake_remote *r, const struct confi
     const char *set = first_of(own, c->client.region);
 
     if (set[0] == '\0') {
-        return credentials_region(lake_remote_keys(r, service), out, e);
+        enum err_code rc = credentials_region(lake_remote_keys(r, service), out, e);
+
+        if (rc != ERR_OK) {
+            lake_remote_say_whose(service, e);
+        }
+        return rc;
     }
     *out = str_dup(set);
     return *out == NULL ? err_nomem(e) : ERR_OK;

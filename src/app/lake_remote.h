@@ -41,5 +41,7 @@ MUST_USE enum err_code lake_remote_rest(struct lake_remote *r, const struct conf
 struct credentials_source *lake_remote_keys(const struct lake_remote *r, const char *service);
 MUST_USE enum err_code lake_remote_region(const struct lake_remote *r, const struct config *c,
                                           const char *service, char **out, struct err *e);
+/* Puts in front of an error of such keys whose they are, and which settings count. */
+void lake_remote_say_whose(const char *service, struct err *e);
 
 #endif

@@ -219,6 +219,9 @@ static enum err_code take_keys(struct call *call, struct err *e)
 
     if (rc != ERR_OK) {
         credentials_deinit(&fresh);
+        if (!call->renew) {
+            aws_fail_keyless(&call->c->service, e);
+        }
         return rc;
     }
     credentials_deinit(&call->keys);

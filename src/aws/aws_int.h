@@ -106,6 +106,9 @@ struct aws_failure {
 /* For a response that is an error. Sets e and returns its code. */
 enum err_code aws_fail_answered(const struct aws_failure *f, struct err *e);
 
+/* There were no keys to sign with: e says why, and gets in front which settings count. */
+void aws_fail_keyless(const struct aws_service *service, struct err *e);
+
 /* For a try without a whole response: e says why, and gets the rest in front and behind. */
 enum err_code aws_fail_unanswered(const struct aws_failure *f, bool sent, struct err *e);
 

@@ -4,7 +4,7 @@
 #include "aws/aws_int.h"
 #include "base/str.h"
 
-#define HINT_BYTES    420u
+#define HINT_BYTES    600u
 #define MESSAGE_BYTES 240u /* of the service's own words */
 #define US_PER_S      INT64_C(1000000)
 
@@ -13,6 +13,7 @@
 /* By label: a REST catalog may sign in another service's name. */
 struct settings {
     const char *label;
+    const char *own; /* in front of its own settings for keys; NULL: it has none */
     const char *endpoint;
     const char *keys;
     const char *region;
@@ -20,10 +21,10 @@ struct settings {
 
 /* The last one is for all others: REST catalogs. */
 static const struct settings all_settings[] = {
-    {"S3", "s3.endpoint", "s3.access-key-id", "s3.region"},
-    {"Glue", "glue.endpoint", "glue.access-key-id", "glue.region"},
-    {"STS", "AWS_ENDPOINT_URL_STS", "client.access-key-id", "client.region"},
-    {NULL, "catalog.uri", "client.access-key-id", "rest.signing-region"},
+    {"S3", "s3", "s3.endpoint", "s3.access-key-id", "s3.region"},
+    {"Glue", "glue", "glue.endpoint", "glue.access-key-id", "glue.region"},
+    {"STS", NULL, "AWS_ENDPOINT_URL_STS", "client.access-key-id", "client.region"},
+    {NULL, NULL, "catalog.uri", "client.access-key-id", "rest.signing-region"},
 };
 
 static const struct settings *settings_of(const struct aws_service *service)
@@ -130,11 +131,20 @@ static void add_renewal(const struct aws_failure *f, char *out)
 
 static void hint_keys(const struct aws_failure *f, char *out)
 {
-    (void)snprintf(out, HINT_BYTES, "%s (keys: %s; see %s, AWS_ACCESS_KEY_ID)",
-                   means_wrong_secret(f->error->code)
-                       ? "the secret is not the one of the access key id"
-                       : "it does not know the access key id or the session token",
-                   f->provider, settings_of(f->service)->keys);
+    const struct settings *s = settings_of(f->service);
+
+    if (means_wrong_secret(f->error->code)) {
+        (void)snprintf(out, HINT_BYTES,
+                       "the secret is not the one of the access key id (keys: %s; see %s, "
+                       "AWS_ACCESS_KEY_ID), or the region is not the service's: it was signed for "
+                       "region %s (%s)",
+                       f->provider, s->keys, f->region, s->region);
+    } else {
+        (void)snprintf(out, HINT_BYTES,
+                       "it does not know the access key id or the session token (keys: %s; see %s, "
+                       "AWS_ACCESS_KEY_ID)",
+                       f->provider, s->keys);
+    }
     add_renewal(f, out);
 }
 
@@ -239,6 +249,11 @@ enum err_code aws_fail_answered(const struct aws_failure *f, struct err *e)
             x->request_id[0] == '\0' ? "" : ")", hint[0] == '\0' ? "" : "; ", hint);
     e->retryable = f->class == AWS_CLASS_TRANSIENT || f->class == AWS_CLASS_THROTTLED;
     return code;
+}
+
+void aws_fail_keyless(const struct aws_service *service, struct err *e)
+{
+    credentials_say_whose(service->label, settings_of(service)->own, e);
 }
 
 enum err_code aws_fail_unanswered(const struct aws_failure *f, bool sent, struct err *e)

@@ -154,12 +154,10 @@ static enum err_code from_settings(const struct credentials_context *c, bool *co
         return ERR_OK;
     }
     if (s->access_key_id == NULL || secret == NULL) {
-        return err_set(
-            e, ERR_CONFIG,
-            "%s is set in the settings (s3., glue., client.) and %s is not: set both, or "
-            "none of them",
-            secret == NULL ? "access-key-id" : "secret-access-key",
-            secret == NULL ? "secret-access-key" : "access-key-id");
+        return err_set(e, ERR_CONFIG,
+                       "%s is set in the settings and %s is not: set both, or none of them",
+                       secret == NULL ? "access-key-id" : "secret-access-key",
+                       secret == NULL ? "secret-access-key" : "access-key-id");
     }
     credentials_set_provider(out, "settings");
     enum err_code rc =
@@ -178,10 +176,10 @@ static enum err_code none_configured(const struct credentials_context *c, const 
 
     return err_set(
         e, ERR_CONFIG,
-        "there are no AWS keys. Looked at s3.access-key-id (glue., client.)%s, profile "
+        "there are no AWS keys. Looked at access-key-id of the settings%s, profile "
         "'%s' of the AWS config files (AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, %s), "
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI and AWS_CONTAINER_CREDENTIALS_FULL_URI, "
-        "and the instance (%.300s). Set s3.access-key-id and s3.secret-access-key, or "
+        "and the instance (%.300s). Set access-key-id and secret-access-key, or "
         "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or give the "
         "container or instance a role",
         c->profile == NULL ? ", AWS_ACCESS_KEY_ID, AWS_WEB_IDENTITY_TOKEN_FILE with AWS_ROLE_ARN"
@@ -487,6 +485,12 @@ enum err_code credentials_get(struct credentials_source *s, bool renew,
         credentials_deinit(out);
     }
     return rc;
+}
+
+void credentials_say_whose(const char *label, const char *own, struct err *e)
+{
+    err_wrap(e, "keys for %s (settings %s%sclient.*)", label, own == NULL ? "" : own,
+             own == NULL ? "" : ".*, ");
 }
 
 /* ---- region ---- */

@@ -72,6 +72,13 @@ MUST_USE enum err_code credentials_get(struct credentials_source *s, bool renew,
                                        struct err *e);
 
 /*
+ * Puts in front of an error of the functions here whose keys it is about, which a source does not
+ * know, and which settings they come from: `own` is "s3" or "glue", NULL for those who have only
+ * the shared ones.
+ */
+void credentials_say_whose(const char *label, const char *own, struct err *e);
+
+/*
  * The region: explicit, AWS_REGION, AWS_DEFAULT_REGION, the profile's, the instance's (only asked
  * when the keys come from there). malloc'd; *out is NULL when nothing says it. Errors: those of
  * credentials_get(), as it must be known whose the keys are.

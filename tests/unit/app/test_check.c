@@ -146,6 +146,32 @@ TEST(test_check__tells_what_permissions_are_missing)
     app_lake_close(&l);
 }
 
+TEST(test_check__tells_whose_keys_are_missing)
+{
+    static const char *const environment[] = {"AWS_EC2_METADATA_DISABLED=true", NULL};
+    static const char *const settings[] = {
+        "catalog.type", "glue",          "glue.endpoint", "http://127.0.0.1:1",
+        "warehouse",    "s3://lake/cdc", "s3.endpoint",   "http://127.0.0.1:1",
+        NULL,
+    };
+    struct app_lake l;
+    struct findings f = {0};
+    struct err e = {0};
+
+    app_lake_open(&l);
+    struct config *c = app_lake_config(&l, settings);
+
+    c->environment = environment;
+    assert_ok(check_lake(c, NULL, &f, &e), &e);
+    app_assert_has(&f.out, "WRONG glue region: keys for Glue (settings glue.*, client.*): finding");
+    app_assert_has(&f.out,
+                   "WRONG glue keys: keys for Glue (settings glue.*, client.*): AWS keys: ");
+    app_assert_has(&f.out, "WRONG s3 keys: keys for S3 (settings s3.*, client.*): AWS keys: there");
+    config_free(c);
+    buf_deinit(&f.out);
+    app_lake_close(&l);
+}
+
 TEST(test_check__survives_missing_memory)
 {
     struct app_lake l;
@@ -172,4 +198,5 @@ TEST_MAIN(test_case(test_check__finding_is_a_line_or_an_object),
           test_case(test_check__tells_what_is_no_lake),
           test_case(test_check__makes_no_catalog_in_a_file_without_one),
           test_case(test_check__tells_what_permissions_are_missing),
+          test_case(test_check__tells_whose_keys_are_missing),
           test_case(test_check__survives_missing_memory))

@@ -149,11 +149,11 @@ static const struct aws_service bed_rest = {.name = "glue", /* to sign for */
 static const struct aws_service bed_glue = {
     .name = "glue", .label = "Glue", .read_error = aws_read_json_error};
 
-/* Explicit keys, or those of the server's endpoint. */
-static inline void make_source(struct bed *b, bool endpoint)
+/* Explicit keys, or those of the server's endpoint, or none. */
+static inline void make_source(struct bed *b, bool endpoint, bool none)
 {
     char where[100];
-    const char *const environment[] = {where, NULL};
+    const char *const environment[] = {none ? "AWS_EC2_METADATA_DISABLED=true" : where, NULL};
     struct credentials_options o = {.environment = environment,
                                     .http = b->http,
                                     .clock = fake_clock(&b->time),
@@ -161,7 +161,7 @@ static inline void make_source(struct bed *b, bool endpoint)
 
     (void)snprintf(where, sizeof where, "AWS_CONTAINER_CREDENTIALS_FULL_URI=%s/keys",
                    fake_http_url(b->server));
-    if (!endpoint) {
+    if (!endpoint && !none) {
         o.access_key_id = "AKIDEXAMPLE";
         o.secret_access_key = "hush";
     }
@@ -173,6 +173,7 @@ struct setup {
     const char *endpoint;              /* NULL: the server; else the server is the proxy to it */
     struct log *log;
     bool keys_from_endpoint;
+    bool no_keys; /* anywhere */
     bool anonymous;
     bool short_stall;
     int64_t attempt_us;
@@ -192,7 +193,7 @@ static inline void bed_init(struct bed *b, const struct setup *given)
         .cancelled_ctx = b};
 
     assert_ok(http_client_new(&http, &b->http, &b->e), &b->e);
-    make_source(b, s->keys_from_endpoint);
+    make_source(b, s->keys_from_endpoint, s->no_keys);
     const struct aws_client_options o = {.service = s->service == NULL ? &bed_s3 : s->service,
                                          .endpoint = s->endpoint == NULL ? fake_http_url(b->server)
                                                                          : s->endpoint,

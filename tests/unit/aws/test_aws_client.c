@@ -87,6 +87,32 @@ TEST(test_aws_client__signs_nothing_when_anonymous)
     bed_deinit(&b);
 }
 
+TEST(test_aws_client__names_the_settings_of_the_service_when_there_are_no_keys)
+{
+    static const struct {
+        const struct aws_service *service;
+        const char *want;
+        const char *not_want;
+    } cases[] = {
+        {&bed_s3, "keys for S3 (settings s3.*, client.*): AWS keys: there are no AWS keys",
+         "glue."},
+        {&bed_glue, "keys for Glue (settings glue.*, client.*): AWS keys: there are no AWS keys",
+         "s3."},
+        {&bed_rest, "keys for the REST catalog (settings client.*): AWS keys: there are no AWS",
+         "glue."},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct bed b = {0};
+
+        bed_init(&b, &(struct setup){.service = cases[i].service, .no_keys = true});
+        assert_err(call(&b, get_request()), ERR_CONFIG, &b.e);
+        assert_in(b.e.msg, cases[i].want);
+        assert_null(strstr(b.e.msg, cases[i].not_want));
+        bed_deinit(&b);
+    }
+}
+
 TEST(test_aws_client__puts_a_bucket_in_front_of_the_host)
 {
     struct bed b = {0};
@@ -459,7 +485,16 @@ static const struct {
      {.status = 403, .body = "<Error><Code>SignatureDoesNotMatch</Code></Error>"},
      ERR_CONFIG,
      NULL,
-     {"the secret is not the one of the access key id", "s3.access-key-id"}},
+     {"the secret is not the one of the access key id (keys: settings; see s3.access-key-id, ",
+      "or the region is not the service's: it was signed for region us-east-1 (s3.region)"}},
+    {&bed_glue,
+     {.status = 400,
+      .body = "{\"__type\":\"InvalidSignatureException\",\"message\":\"The request signature we "
+              "calculated does not match\"}"},
+     ERR_CONFIG,
+     "GetTable shop.orders",
+     {"the secret is not the one of the access key id (keys: settings; see glue.access-key-id, ",
+      "signed for region us-east-1 (glue.region)"}},
     {&bed_glue,
      {.status = 400, .body = "{\"__type\":\"UnrecognizedClientException\"}"},
      ERR_CONFIG,
@@ -767,6 +802,7 @@ TEST(test_aws_client__survives_failing_allocations)
 
 TEST_MAIN(test_case(test_aws_client__sends_signed_requests),
           test_case(test_aws_client__signs_nothing_when_anonymous),
+          test_case(test_aws_client__names_the_settings_of_the_service_when_there_are_no_keys),
           test_case(test_aws_client__puts_a_bucket_in_front_of_the_host),
           test_case(test_aws_client__leaves_payloads_unsigned_over_tls),
           test_case(test_aws_client__refuses_wrong_settings),

@@ -183,8 +183,8 @@ TEST(test_credentials__refuses_half_of_the_settings)
         {.access_key_id = "AKID1", .secret_access_key = "ses ame"},
     };
     static const char *const want[] = {
-        "access-key-id is set in the settings (s3., glue., client.) and secret-access-key is not",
-        "secret-access-key is set in the settings (s3., glue., client.) and access-key-id is not",
+        "access-key-id is set in the settings and secret-access-key is not",
+        "secret-access-key is set in the settings and access-key-id is not",
         "the settings' access-key-id, secret-access-key, session-token: there is a blank",
     };
 
@@ -204,8 +204,7 @@ TEST(test_credentials__says_what_was_looked_for_when_there_is_nothing)
 {
     static const char *const want[] = {
         "AWS keys: there are no AWS keys",
-        "s3.access-key-id",
-        "AWS_ACCESS_KEY_ID",
+        "Looked at access-key-id of the settings, AWS_ACCESS_KEY_ID",
         "AWS_WEB_IDENTITY_TOKEN_FILE",
         "profile 'default'",
         "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
@@ -227,7 +226,7 @@ TEST(test_credentials__says_what_was_looked_for_when_there_is_nothing)
     (void)world_file(&w, ".aws/config", "[profile etl]\nregion = x\n");
     world_set(&w, "AWS_ACCESS_KEY_ID", "AKIDENV");
     s = source_of(&w, (struct credentials_options){.profile = "etl"});
-    assert_get_err(&w, s, ERR_CONFIG, "Looked at s3.access-key-id (glue., client.), profile 'etl'");
+    assert_get_err(&w, s, ERR_CONFIG, "Looked at access-key-id of the settings, profile 'etl'");
     credentials_source_free(s);
     world_deinit(&w);
 }
