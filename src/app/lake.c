@@ -8,6 +8,10 @@
 #include "app/lake_remote.h"
 #include "base/str.h"
 #include "catalog/rest.h"
+#include "storage/recent.h"
+
+/* The metadata of some seventy tables. */
+#define RECENT_BYTES ((size_t)8 << 20)
 
 /* The folder of the catalog's file and those above it. */
 static enum err_code make_folders(const char *file, struct err *e)
@@ -51,20 +55,35 @@ static enum err_code open_sqlite(const struct config *c, struct log *log, bool r
         &out->catalog, e);
 }
 
+/* Who writes reads again what it wrote; who only looks is to see what is there. */
+static enum err_code open_remote_store(const struct config *c, struct log *log,
+                                       const struct s3_access_source *lent, bool read_only,
+                                       struct lake *out, struct err *e)
+{
+    struct store *store;
+
+    ERR_TRY(lake_remote_store(out->remote, c, log, lent, &store, e));
+    if (read_only) {
+        out->store = store;
+        return ERR_OK;
+    }
+    return store_recent_new(store, RECENT_BYTES, &out->store, e);
+}
+
 /* A REST catalog lends the keys that its store uses, so it comes first. */
-static enum err_code open_rest(const struct config *c, struct log *log, struct lake *out,
-                               struct err *e)
+static enum err_code open_rest(const struct config *c, struct log *log, bool read_only,
+                               struct lake *out, struct err *e)
 {
     ERR_TRY(lake_remote_rest(out->remote, c, log, &out->catalog, e));
     const struct s3_access_source lent = catalog_rest_access(out->catalog);
 
-    ERR_TRY(lake_remote_store(out->remote, c, log, &lent, &out->store, e));
+    ERR_TRY(open_remote_store(c, log, &lent, read_only, out, e));
     catalog_rest_set_store(out->catalog, out->store);
     return ERR_OK;
 }
 
-static enum err_code open_store(const struct config *c, struct log *log, struct lake *out,
-                                struct err *e)
+static enum err_code open_store(const struct config *c, struct log *log, bool read_only,
+                                struct lake *out, struct err *e)
 {
     if (!lake_is_remote(c)) {
         return store_local_new(&out->store, e);
@@ -72,7 +91,7 @@ static enum err_code open_store(const struct config *c, struct log *log, struct 
     ERR_TRY(lake_remote_open(c, log, &out->remote, e));
     return c->catalog_type == CONFIG_CATALOG_REST
                ? ERR_OK
-               : lake_remote_store(out->remote, c, log, NULL, &out->store, e);
+               : open_remote_store(c, log, NULL, read_only, out, e);
 }
 
 static enum err_code open_catalog(const struct config *c, struct log *log, bool read_only,
@@ -83,7 +102,7 @@ static enum err_code open_catalog(const struct config *c, struct log *log, bool 
     case CONFIG_CATALOG_SQLITE:
         return open_sqlite(c, log, read_only, out, e);
     case CONFIG_CATALOG_REST:
-        return open_rest(c, log, out, e);
+        return open_rest(c, log, read_only, out, e);
     case CONFIG_CATALOG_GLUE:
         return lake_remote_glue(out->remote, c, log, out->store, &out->catalog, e);
     } /* no default: a new catalog breaks the build here */
@@ -93,7 +112,7 @@ static enum err_code open_catalog(const struct config *c, struct log *log, bool 
 static enum err_code open_both(const struct config *c, struct log *log, bool read_only,
                                struct lake *out, struct err *e)
 {
-    enum err_code rc = open_store(c, log, out, e);
+    enum err_code rc = open_store(c, log, read_only, out, e);
 
     if (rc == ERR_OK) {
         rc = open_catalog(c, log, read_only, out, e);

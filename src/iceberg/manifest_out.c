@@ -68,14 +68,7 @@ enum err_code manifest_out_store(const struct manifest_out *m, struct commit *c,
         return arena_fail(&c->arena, e, "manifest");
     }
     c->named++;
-    /* Noted first: a write that fails may still have left something. */
-    ERR_TRY(locations_add(&c->attempt->written, span_str(row->path), e));
-    enum err_code rc = store_put(c->options->store, row->path, buf_span(&m->bytes), e);
-
-    if (rc != ERR_OK) {
-        err_wrap(e, "writing manifest %s", row->path);
-    }
-    return rc;
+    return commit_put(c, row->path, buf_span(&m->bytes), e);
 }
 
 enum err_code commit_read_manifest(const struct commit *c, const struct iceberg_manifest_row *row,

@@ -31,6 +31,7 @@ static void s3_free(struct store *base)
 
 static const struct store_ops s3_ops = {
     .put = s3_put,
+    .put_many = s3_put_many,
     .get = s3_get,
     .create = s3_create,
     .write = s3_file_write,

@@ -168,6 +168,9 @@ MUST_USE enum err_code s3_put_as(struct s3_store *s, const char *location, const
 MUST_USE enum err_code s3_put(struct store *base, const char *location, struct span bytes,
                               struct err *e);
 
+MUST_USE enum err_code s3_put_many(struct store *base, const struct store_object *objects,
+                                   uint32_t count, struct err *e);
+
 /* ---- s3_file.c ---- */
 
 struct s3_file {

@@ -11,6 +11,7 @@
  *   none, 5xx, NoSuchUpload, after a try that     HEAD: ours if it has our id, else the error
  *   may have worked
  */
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/retry.h"
@@ -20,6 +21,7 @@
 #define ROUNDS_MAX       8u
 #define CONFLICT_WAIT_US 100000
 #define CONFLICT_MAX_US  3000000
+#define SIDE_BY_SIDE     8u
 
 enum found { FOUND_NONE, FOUND_OURS, FOUND_OTHER };
 
@@ -253,4 +255,65 @@ enum err_code s3_put(struct store *base, const char *location, struct span bytes
 
     s3_new_id(s, id);
     return s3_put_as(s, location, id, bytes, e);
+}
+
+/* One object of several, and the thread that sends it. */
+struct side_put {
+    struct store *base;
+    struct store_object object;
+    pthread_t thread;
+    bool in_thread;
+    enum err_code rc;
+    struct err why;
+};
+
+static void *send_side(void *ctx)
+{
+    struct side_put *p = ctx;
+
+    p->rc = s3_put(p->base, p->object.location, p->object.bytes, &p->why);
+    return NULL;
+}
+
+/* The last one goes in the caller's thread, and so does what gets none of its own. */
+static void send_side_by_side(struct side_put *puts, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        puts[i].in_thread =
+            i + 1 < count && pthread_create(&puts[i].thread, NULL, send_side, &puts[i]) == 0;
+        if (!puts[i].in_thread) {
+            (void)send_side(&puts[i]);
+        }
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        if (puts[i].in_thread) {
+            (void)pthread_join(puts[i].thread, NULL);
+        }
+    }
+}
+
+enum err_code s3_put_many(struct store *base, const struct store_object *objects, uint32_t count,
+                          struct err *e)
+{
+    struct side_put puts[SIDE_BY_SIDE];
+
+    for (uint32_t at = 0; at < count;) {
+        uint32_t n = count - at < SIDE_BY_SIDE ? count - at : SIDE_BY_SIDE;
+
+        for (uint32_t i = 0; i < n; i++) {
+            puts[i] = (struct side_put){.base = base, .object = objects[at + i]};
+        }
+        send_side_by_side(puts, n);
+        for (uint32_t i = 0; i < n; i++) {
+            if (puts[i].rc != ERR_OK) {
+                if (e != NULL) {
+                    *e = puts[i].why;
+                    err_wrap(e, "writing %s", objects[at + i].location);
+                }
+                return puts[i].rc;
+            }
+        }
+        at += n;
+    }
+    return ERR_OK;
 }

@@ -58,6 +58,25 @@ static enum err_code schemes_put(struct store *base, const char *location, struc
     return store_put(s, location, bytes, e);
 }
 
+/* Neighbours that belong to the same store go there together. */
+static enum err_code schemes_put_many(struct store *base, const struct store_object *objects,
+                                      uint32_t count, struct err *e)
+{
+    for (uint32_t at = 0; at < count;) {
+        enum store_scheme scheme = store_scheme_of(objects[at].location);
+        uint32_t n = 1;
+        struct store *s;
+
+        while (at + n < count && store_scheme_of(objects[at + n].location) == scheme) {
+            n++;
+        }
+        ERR_TRY(choose(base, objects[at].location, &s, e));
+        ERR_TRY(store_put_many(s, objects + at, n, e));
+        at += n;
+    }
+    return ERR_OK;
+}
+
 static enum err_code schemes_get(struct store *base, const char *location, struct buf *out,
                                  struct err *e)
 {
@@ -156,6 +175,7 @@ static void schemes_free(struct store *base)
 
 static const struct store_ops schemes_ops = {
     .put = schemes_put,
+    .put_many = schemes_put_many,
     .get = schemes_get,
     .create = schemes_create,
     .open = schemes_open,

@@ -12,6 +12,23 @@ enum err_code store_put(struct store *s, const char *location, struct span bytes
     return s->ops->put(s, location, bytes, e);
 }
 
+enum err_code store_put_many(struct store *s, const struct store_object *objects, uint32_t count,
+                             struct err *e)
+{
+    if (s->ops->put_many != NULL) {
+        return s->ops->put_many(s, objects, count, e);
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        enum err_code rc = store_put(s, objects[i].location, objects[i].bytes, e);
+
+        if (rc != ERR_OK) {
+            err_wrap(e, "writing %s", objects[i].location);
+            return rc;
+        }
+    }
+    return ERR_OK;
+}
+
 enum err_code store_get(struct store *s, const char *location, struct buf *out, struct err *e)
 {
     return s->ops->get(s, location, out, e);

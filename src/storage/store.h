@@ -23,10 +23,18 @@ struct store_entry {
     int64_t modified_us; /* since the epoch */
 };
 
+struct store_object {
+    const char *location;
+    struct span bytes;
+};
+
 typedef enum err_code store_list_fn(void *ctx, const struct store_entry *entry, struct err *e);
 
 struct store_ops {
     enum err_code (*put)(struct store *s, const char *location, struct span bytes, struct err *e);
+    /* NULL: one after the other. */
+    enum err_code (*put_many)(struct store *s, const struct store_object *objects, uint32_t count,
+                              struct err *e);
     enum err_code (*get)(struct store *s, const char *location, struct buf *out, struct err *e);
     enum err_code (*create)(struct store *s, const char *location, struct store_file **out,
                             struct err *e);
@@ -70,6 +78,13 @@ void store_free(struct store *s);
 /* Writes a whole new object. Errors: ERR_EXISTS when it is there already; ERR_IO. */
 MUST_USE enum err_code store_put(struct store *s, const char *location, struct span bytes,
                                  struct err *e);
+
+/*
+ * Writes several new objects, side by side where that is faster. After a failure some of them may
+ * be there; *e has the first one and names its location. Errors: as store_put().
+ */
+MUST_USE enum err_code store_put_many(struct store *s, const struct store_object *objects,
+                                      uint32_t count, struct err *e);
 
 /* Appends the whole object to out, up to out's cap. Errors: ERR_NOT_FOUND, ERR_LIMIT, ERR_IO. */
 MUST_USE enum err_code store_get(struct store *s, const char *location, struct buf *out,

@@ -338,7 +338,35 @@ TEST(test_s3_put__may_be_called_by_several_threads)
     s3_fixture_deinit(&f);
 }
 
-TEST_MAIN(test_case(test_s3_put__makes_an_object_once),
+TEST(test_s3_put__writes_several_side_by_side)
+{
+    char names[19][32];
+    struct store_object objects[19];
+    struct s3_fixture f;
+
+    s3_fixture_init(&f);
+    for (unsigned i = 0; i < 19; i++) {
+        (void)snprintf(names[i], sizeof names[i], "s3://lake/t/many-%u", i);
+        objects[i] = (struct store_object){names[i], span_str(names[i])};
+    }
+    assert_ok(store_put_many(f.store, objects, 19, &f.e), &f.e);
+    assert_int_equal(fake_s3_requests(f.server, "PUT", NULL), 19);
+    for (unsigned i = 0; i < 19; i++) {
+        struct buf out = {0};
+
+        assert_ok(store_get(f.store, names[i], &out, &f.e), &f.e);
+        assert_true(span_eq_str(buf_span(&out), names[i]));
+        buf_deinit(&out);
+    }
+    assert_ok(store_put_many(f.store, objects, 0, &f.e), &f.e);
+    assert_ok(store_remove(f.store, names[0], &f.e), &f.e);
+    assert_err(store_put_many(f.store, objects, 3, &f.e), ERR_EXISTS, &f.e);
+    assert_non_null(strstr(f.e.msg, "writing s3://lake/t/many-1"));
+    s3_fixture_deinit(&f);
+}
+
+TEST_MAIN(test_case(test_s3_put__writes_several_side_by_side),
+          test_case(test_s3_put__makes_an_object_once),
           test_case(test_s3_put__asks_at_the_end_whether_it_was_done),
           test_case(test_s3_put__says_when_it_could_not_ask),
           test_case(test_s3_put__works_without_conditional_writes),
