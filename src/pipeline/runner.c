@@ -90,6 +90,7 @@ static void init(struct runner *r, const struct run_options *options,
 
 static void deinit(struct runner *r)
 {
+    sweeper_join(r->sweeper);
     for (uint32_t i = 0; i < r->table_count; i++) {
         followed_table_free(r->tables[i]);
     }

@@ -8,12 +8,14 @@
 
 #include "pipeline/follow.h"
 #include "pipeline/runner.h"
+#include "pipeline/sweeper.h"
 #include "pipeline/watermarks.h"
 
 struct runner {
     struct run run;
     struct run_options options; /* what run.options points to: `until` becomes a position here */
     struct watermarks *watermarks;
+    struct sweeper *sweeper; /* NULL: none has started */
     struct followed_table **tables;
     uint32_t table_count;
     uint32_t table_capacity;

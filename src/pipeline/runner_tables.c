@@ -302,27 +302,6 @@ static enum err_code catch_watermark_up(struct runner *r, const struct followed_
     return lags ? watermarks_commit(r->watermarks, &update, 1, &place, e) : ERR_OK;
 }
 
-/* Half-written files of killed runs. That it fails is no reason not to run. */
-static void sweep(struct runner *r, const struct followed_table *t)
-{
-    struct err why = {0};
-    uint32_t removed = 0;
-    char *prefix = str_format("%s/", t->location);
-
-    if (t->location[0] == '\0') {
-        free(prefix);
-        return; /* nobody has written there */
-    }
-    if (prefix == NULL || store_sweep(r->run.store, prefix, &removed, &why) != ERR_OK) {
-        log_warn(r->run.log, "sweep.failed", LOG_STR("table", t->full_name),
-                 LOG_STR("error", why.msg));
-    } else if (removed > 0) {
-        log_info(r->run.log, "sweep.done", LOG_STR("table", t->full_name),
-                 LOG_U64("removed", removed));
-    }
-    free(prefix);
-}
-
 struct followed_table *runner_find_table(const struct runner *r, const char *schema,
                                          const char *name)
 {
@@ -384,9 +363,7 @@ static enum err_code load_states(struct runner *r, struct err *e)
     }
     ERR_TRY(find_lost_tables(r, e));
     ERR_TRY(check_named(r, e));
-    for (uint32_t i = 0; i < r->table_count; i++) {
-        sweep(r, r->tables[i]);
-    }
+    r->sweeper = sweeper_start(&r->run, r->tables, r->table_count);
     for (uint32_t i = 0; i < r->table_count; i++) {
         const struct followed_table *t = r->tables[i];
 
