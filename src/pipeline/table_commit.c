@@ -161,7 +161,7 @@ enum err_code table_commit_all(struct run *run, struct table_commit *tables, uin
     uint32_t at = 0;
 
     assert(count <= TABLE_COMMITS_MAX);
-    for (; rc == ERR_OK && at < count; at++) {
+    for (; rc == ERR_OK && parts != NULL && at < count; at++) {
         rc = make_change(run, &tables[at], key, &parts[at], e);
         items[at] = (struct catalog_commit_item){.id = tables[at].table->ident,
                                                  .change = &parts[at].change};

@@ -8,8 +8,7 @@
 #define COUNT_MAX 1024u
 
 struct object {
-    struct object *newer;
-    struct object *older;
+    uint64_t used; /* uses of all when it was used last */
     char *location;
     size_t len;
     uint8_t bytes[];
@@ -20,47 +19,53 @@ struct recent {
     struct store *inner;
     size_t bytes_max;
     pthread_mutex_t mutex; /* guards all below */
-    struct object *newest;
-    struct object *oldest;
-    size_t bytes;
+    struct object *items[COUNT_MAX];
     uint32_t count;
+    uint64_t uses;
+    size_t bytes;
 };
 
-/* ---- the list; the mutex is held ---- */
+/* ---- what is kept; the mutex is held ---- */
 
-static void take_out(struct recent *r, struct object *o)
+static void drop(struct recent *r, uint32_t i)
 {
-    *(o->newer == NULL ? &r->newest : &o->newer->older) = o->older;
-    *(o->older == NULL ? &r->oldest : &o->older->newer) = o->newer;
+    struct object *o = r->items[i];
+
     r->bytes -= o->len;
-    r->count--;
-}
-
-static void put_in_front(struct recent *r, struct object *o)
-{
-    o->newer = NULL;
-    o->older = r->newest;
-    *(r->newest == NULL ? &r->oldest : &r->newest->newer) = o;
-    r->newest = o;
-    r->bytes += o->len;
-    r->count++;
-}
-
-static void drop(struct recent *r, struct object *o)
-{
-    take_out(r, o);
+    r->items[i] = r->items[--r->count];
     free(o->location);
     free(o);
 }
 
-static struct object *find(struct recent *r, const char *location)
+/* Its index, or count. */
+static uint32_t find(const struct recent *r, const char *location)
 {
-    struct object *o = r->newest;
+    uint32_t i = 0;
 
-    while (o != NULL && strcmp(o->location, location) != 0) {
-        o = o->older;
+    while (i < r->count && strcmp(r->items[i]->location, location) != 0) {
+        i++;
     }
-    return o;
+    return i;
+}
+
+static uint32_t least_lately_used(const struct recent *r)
+{
+    uint32_t found = 0;
+
+    for (uint32_t i = 1; i < r->count; i++) {
+        found = r->items[i]->used < r->items[found]->used ? i : found;
+    }
+    return found;
+}
+
+static void add(struct recent *r, struct object *o)
+{
+    while (r->count > 0 && (r->count == COUNT_MAX || r->bytes + o->len > r->bytes_max)) {
+        drop(r, least_lately_used(r));
+    }
+    o->used = ++r->uses;
+    r->items[r->count++] = o;
+    r->bytes += o->len;
 }
 
 /* ---- operations ---- */
@@ -85,10 +90,7 @@ static void keep(struct recent *r, const char *location, struct span bytes)
         memcpy(o->bytes, bytes.data, bytes.len);
     }
     (void)pthread_mutex_lock(&r->mutex);
-    put_in_front(r, o);
-    while (r->bytes > r->bytes_max || r->count > COUNT_MAX) {
-        drop(r, r->oldest);
-    }
+    add(r, o);
     (void)pthread_mutex_unlock(&r->mutex);
 }
 
@@ -96,10 +98,10 @@ static void forget(struct recent *r, const char *const *locations, uint32_t coun
 {
     (void)pthread_mutex_lock(&r->mutex);
     for (uint32_t i = 0; i < count; i++) {
-        struct object *o = find(r, locations[i]);
+        uint32_t at = find(r, locations[i]);
 
-        if (o != NULL) {
-            drop(r, o);
+        if (at < r->count) {
+            drop(r, at);
         }
     }
     (void)pthread_mutex_unlock(&r->mutex);
@@ -133,15 +135,17 @@ static enum err_code recent_get(struct store *base, const char *location, struct
     struct recent *r = (struct recent *)base;
 
     (void)pthread_mutex_lock(&r->mutex);
-    struct object *o = find(r, location);
+    uint32_t at = find(r, location);
+    bool found = at < r->count;
 
-    if (o != NULL) {
-        take_out(r, o);
-        put_in_front(r, o);
+    if (found) {
+        struct object *o = r->items[at];
+
+        o->used = ++r->uses;
         buf_append_span(out, span_of(o->bytes, o->len));
     }
     (void)pthread_mutex_unlock(&r->mutex);
-    return o == NULL ? store_get(r->inner, location, out, e) : buf_check(out, e, location);
+    return found ? buf_check(out, e, location) : store_get(r->inner, location, out, e);
 }
 
 /* A file, a reader and each call about them are the inner store's. */
@@ -191,8 +195,8 @@ static void recent_free(struct store *base)
 {
     struct recent *r = (struct recent *)base;
 
-    while (r->newest != NULL) {
-        drop(r, r->newest);
+    while (r->count > 0) {
+        drop(r, 0);
     }
     (void)pthread_mutex_destroy(&r->mutex);
     store_free(r->inner);
