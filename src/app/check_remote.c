@@ -267,8 +267,12 @@ static void check_table(const struct config *c, const struct lake *lake, struct 
     }
     catalog_table_deinit(&table);
     rc = catalog_drop(lake->catalog, id, &why);
-    (void)report(f, "drop table", rc, &why, "tables can be dropped (only check does)");
-    if (location[0] != '\0' && writable) {
+    bool dropped = report(f, "drop table", rc, &why, "tables can be dropped (only check does)");
+
+    if (!dropped) {
+        finding_add(f, FINDING_NOTE, "scratch",
+                    "the table " WATERMARKS_NAMESPACE ".%s stays behind", name);
+    } else if (location[0] != '\0' && writable) {
         remove_scratch(lake->store, f, location);
     } else if (location[0] != '\0') {
         finding_add(f, FINDING_NOTE, "scratch", "%s/ may stay behind", location);

@@ -62,7 +62,7 @@ static enum err_code open_remote_store(const struct config *c, struct log *log,
 {
     struct store *store;
 
-    ERR_TRY(lake_remote_store(out->remote, c, log, lent, &store, e));
+    ERR_TRY(lake_remote_store(out->remote, c, log, lent, !read_only, &store, e));
     if (read_only) {
         out->store = store;
         return ERR_OK;
@@ -154,7 +154,7 @@ enum err_code lake_open_store(const struct config *c, struct log *log, struct la
     enum err_code rc = lake_remote_open(c, log, &out->remote, e);
 
     if (rc == ERR_OK) {
-        rc = lake_remote_store(out->remote, c, log, NULL, &out->store, e);
+        rc = lake_remote_store(out->remote, c, log, NULL, false, &out->store, e);
     }
     if (rc != ERR_OK) {
         lake_close(out);

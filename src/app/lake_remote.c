@@ -10,6 +10,9 @@
 #include "storage/schemes.h"
 
 #define STOP_PATIENCE_US INT64_C(10000000)
+/* Of a run's writes: an hour by default. Rows that cannot be written are read again from the source
+ * after a restart; waiting costs less. */
+#define WRITE_PATIENCE   30
 #define US_PER_MS        INT64_C(1000)
 #define REST_HEADERS_MAX 64u
 
@@ -188,8 +191,8 @@ static const char *sse_name(enum config_sse sse)
 }
 
 enum err_code lake_remote_store(struct lake_remote *r, const struct config *c, struct log *log,
-                                const struct s3_access_source *lent, struct store **out,
-                                struct err *e)
+                                const struct s3_access_source *lent, bool for_run,
+                                struct store **out, struct err *e)
 {
     char *region = NULL;
     struct store *local = NULL;
@@ -215,6 +218,8 @@ enum err_code lake_remote_store(struct lake_remote *r, const struct config *c, s
         .part_bytes = c->s3.part_bytes,
         .upload_threads = (uint32_t)c->s3.upload_threads,
         .deadline_us = (int64_t)c->http.retry_timeout_ms * US_PER_MS,
+        .write_deadline_us =
+            for_run ? WRITE_PATIENCE * (int64_t)c->http.retry_timeout_ms * US_PER_MS : 0,
         .attempt_us = (int64_t)c->http.request_timeout_ms * US_PER_MS,
     };
     enum err_code rc = store_local_new(&local, e);

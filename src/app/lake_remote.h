@@ -26,10 +26,11 @@ MUST_USE enum err_code lake_remote_open(const struct config *c, struct log *log,
                                         struct lake_remote **out, struct err *e);
 void lake_remote_close(struct lake_remote *r); /* after the store and the catalog; NULL is fine */
 
-/* lent: keys that a catalog gives for its tables; may be NULL. */
+/* lent: keys that a catalog gives for its tables; may be NULL. for_run: a write waits for a store
+ * that is away far longer than somebody would who looks. */
 MUST_USE enum err_code lake_remote_store(struct lake_remote *r, const struct config *c,
                                          struct log *log, const struct s3_access_source *lent,
-                                         struct store **out, struct err *e);
+                                         bool for_run, struct store **out, struct err *e);
 MUST_USE enum err_code lake_remote_glue(struct lake_remote *r, const struct config *c,
                                         struct log *log, struct store *store, struct catalog **out,
                                         struct err *e);

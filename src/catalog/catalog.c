@@ -87,10 +87,14 @@ static enum err_code settle_create(struct catalog *c, struct table_ident id, con
         enum err_code loaded = catalog_load(c, id, &found, &why);
 
         if (loaded == ERR_OK) {
-            rc = is_created_as(found.metadata, uuid)
-                     ? ERR_OK
-                     : err_set(e, ERR_EXISTS, "another process created the table %s.%s", id.ns,
-                               id.name);
+            if (is_created_as(found.metadata, uuid)) {
+                rc = ERR_OK;
+            } else if (first.code == ERR_EXISTS) {
+                rc = ERR_EXISTS;
+            } else {
+                rc = err_set(e, ERR_EXISTS, "another process created the table %s.%s", id.ns,
+                             id.name);
+            }
             catalog_table_deinit(&found);
         } else if (loaded == ERR_NOT_FOUND) {
             rc = err_set_retryable(e, ERR_IO, "the table %s.%s was not created: %s", id.ns, id.name,
@@ -177,7 +181,8 @@ enum err_code catalog_create(struct catalog *c, struct table_ident id,
     if (rc == ERR_OK) {
         rc = c->ops->create(c, id, metadata, &why);
     }
-    if (rc == ERR_UNKNOWN) {
+    /* Of a request that was sent twice on its way, the second finds the table of the first. */
+    if (rc == ERR_UNKNOWN || (rc == ERR_EXISTS && c->server_writes_metadata)) {
         rc = settle_create(c, id, uuid, &why);
     }
     iceberg_metadata_free(metadata);

@@ -17,8 +17,9 @@
  * Where a server writes metadata, it takes a change for as long as main is where the base has it,
  * whatever else is new (a tag, a property, statistics): then the table is "as before", too. Only
  * when somebody on another branch took our sequence number, and the server declined it for that,
- * the attempt is over. A conflict is settled in the same way before anything is removed, as a
- * gateway that sends a request twice gets one for a change that was made.
+ * the attempt is over. A conflict, or any other refusal, is settled in the same way before anything
+ * is removed, as a gateway that sends a request twice gets one for a change that was made, and what
+ * stands before a server may put a page of its own in the place of the answer.
  *
  * A transaction over several tables is tried once. What it leaves open or undone is settled table
  * by table, as each table's part asks for that table's base alone, whatever becomes of the others.
@@ -228,6 +229,27 @@ static enum err_code prepare(struct commit *r, struct catalog_table *current, st
     return ERR_OK;
 }
 
+/* The server said no: whether that is so shows in the table. */
+static enum err_code settle_refusal(struct commit *r, enum err_code rc)
+{
+    struct catalog_table now;
+    struct err why = {0};
+    const char *location;
+
+    if (catalog_load(r->catalog, r->id, &now, &why) != ERR_OK) {
+        r->unknown = true;
+        return rc;
+    }
+    if (has_landed(r, &now, &location)) {
+        finish_attempt(r, location);
+        rc = ERR_OK;
+    } else {
+        undo_attempt(r);
+    }
+    catalog_table_deinit(&now);
+    return rc;
+}
+
 static enum err_code swap(struct commit *r, struct err *e)
 {
     struct catalog *c = r->catalog;
@@ -251,6 +273,8 @@ static enum err_code swap(struct commit *r, struct err *e)
         }
     } else if (rc == ERR_CONFLICT && c->server_writes_metadata) {
         r->declined = r->passed;
+    } else if (!r->unknown && c->server_writes_metadata) {
+        rc = settle_refusal(r, rc);
     } else if (!r->unknown) {
         undo_attempt(r);
     }
@@ -357,7 +381,7 @@ static enum err_code swap_all(struct catalog *c, struct commit *all, uint32_t co
             finish_attempt(&all[i], NULL);
         } else {
             all[i].unknown = rc == ERR_UNKNOWN;
-            all[i].sent = rc == ERR_UNKNOWN || rc == ERR_CONFLICT;
+            all[i].sent = true; /* and each is looked for before it is sent again */
         }
     }
     if (rc != ERR_OK && rc != ERR_UNKNOWN && rc != ERR_CONFLICT && !e->retryable) {

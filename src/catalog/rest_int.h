@@ -265,6 +265,10 @@ bool rest_wait(struct rest_catalog *c, const char *retry_after, struct retry *ba
 /* The key for a change: that of the last one when it is the same; NULL when the server has none. */
 const char *rest_change_key(struct rest_catalog *c, const char *path, const char *body);
 
+/* How a change under a key ended: a server repeats a final answer for as long as it knows the key,
+ * so that the same change goes out with another one from then on. */
+void rest_key_used(struct rest_catalog *c, enum err_code rc);
+
 /* rest_table.c */
 
 #define REST_WHAT_BYTES (256 + 32)

@@ -123,6 +123,13 @@ const char *rest_change_key(struct rest_catalog *c, const char *path, const char
     return key->text;
 }
 
+void rest_key_used(struct rest_catalog *c, enum err_code rc)
+{
+    if (rc != ERR_OK && rc != ERR_UNKNOWN) {
+        c->key.of[0] = '\0';
+    }
+}
+
 /* One try, while it is made. */
 struct attempt {
     struct rest_catalog *c;

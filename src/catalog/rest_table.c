@@ -178,13 +178,12 @@ static enum err_code send_create(struct rest_catalog *c, struct table_ident id, 
             rc = read_created(c, id, &answer, what, e);
         }
         rest_answer_deinit(&answer);
+        rest_key_used(c, rc);
         if (rc != ERR_NOT_FOUND || made) {
             return rc;
         }
         ERR_TRY(create_namespace(c, id.ns, e));
         made = true;
-        /* The answer "no such namespace" is kept with the key. */
-        c->key.of[0] = '\0';
     }
 }
 
@@ -279,6 +278,7 @@ static enum err_code send_change(struct rest_catalog *c, struct table_ident id, 
                                  &answer, e);
 
     *status = answer.status;
+    rest_key_used(c, rc);
     if (rc == ERR_OK) {
         /* A page of a gateway's, say, is no proof. */
         if (rest_table_parse(buf_span(&answer.response.body), false, &table, &why) != ERR_OK) {
@@ -346,6 +346,7 @@ static enum err_code send_transaction(struct rest_catalog *c, const char *body, 
                                  },
                                  &answer, e);
 
+    rest_key_used(c, rc);
     /* There is nothing to be said. A page of a gateway's, say, is no proof. */
     if (rc == ERR_OK && answer.response.body.len > 0) {
         rc = err_set(e, ERR_UNKNOWN, "%s: the catalog answered %d with a text, not 204 without",

@@ -74,6 +74,7 @@ struct s3_options {
     uint32_t upload_threads;    /* 0: 4 */
     size_t buffers_max;         /* bytes of parts waiting or on their way; 0: 64 MiB */
     int64_t deadline_us;        /* over all tries of a request; 0: 2 minutes */
+    int64_t write_deadline_us;  /* the same of one that writes an object; 0: deadline_us */
     int64_t attempt_us;         /* 0: 60 s */
 };
 

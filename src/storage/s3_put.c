@@ -36,6 +36,7 @@ static enum err_code look(struct s3_store *s, const struct s3_write *w, enum fou
                                    .action = "s3:GetObject",
                                    .method = "HEAD",
                                    .location = w->location,
+                                   .deadline_us = s->options.write_deadline_us,
                                },
                                &a, e);
 
@@ -228,6 +229,7 @@ static enum err_code send_put(struct s3_store *s, const struct s3_write *w, bool
                                    .header_count = count,
                                    .body = *(const struct span *)w->ctx,
                                    .has_body = true,
+                                   .deadline_us = s->options.write_deadline_us,
                                },
                                out, e);
 

@@ -96,7 +96,8 @@ static enum err_code send_part(const struct s3_part *p, char **etag, struct err 
         buf_deinit(&query);
         return err_nomem(e);
     }
-    enum err_code rc = s3_send((struct s3_store *)f->base.store,
+    struct s3_store *s = (struct s3_store *)f->base.store;
+    enum err_code rc = s3_send(s,
                                &(struct s3_request){
                                    .operation = "UploadPart",
                                    .action = "s3:PutObject",
@@ -105,6 +106,7 @@ static enum err_code send_part(const struct s3_part *p, char **etag, struct err 
                                    .query = text,
                                    .body = buf_span(&p->bytes),
                                    .has_body = true,
+                                   .deadline_us = s->options.write_deadline_us,
                                },
                                &a, e);
 
@@ -269,6 +271,7 @@ enum err_code s3_upload_begin(struct s3_file *f, struct err *e)
                                    .headers = headers,
                                    .header_count = s3_object_headers(s, f->id, headers, 0),
                                    .has_body = true,
+                                   .deadline_us = s->options.write_deadline_us,
                                },
                                &a, e);
 
@@ -318,6 +321,7 @@ static enum err_code send_complete(struct s3_store *s, const struct s3_write *w,
                                    .header_count = conditional ? 2 : 1,
                                    .body = c->parts,
                                    .has_body = true,
+                                   .deadline_us = s->options.write_deadline_us,
                                },
                                out, e);
 

@@ -190,6 +190,51 @@ def test_tables_of_a_cut_in_one_transaction(fault, apart, make_source, make_calv
     assert orphans(place) == []
 
 
+@pytest.mark.parametrize("kind,code", [
+    *(("rest", code) for code in (307, 401, 403, 404, 413, 422, 501)),
+    *(("glue", code) for code in (307, 403, 404, "AccessDeniedException", "EntityNotFoundException"))])
+def test_a_swap_that_is_refused_after_it_was_done(kind, code, make_shop):
+    """By what stands in front of the catalog: the table is looked at before anything is removed."""
+    shop = make_shop(kind)
+    if isinstance(code, int):
+        rule = shop.catalog.rules.answer(SWAPS[kind], code, "<h1>blocked</h1>", effect=True, where=shop.of_table)
+    else:
+        rule = shop.catalog.rules.fail(SWAPS[kind], code, effect=True, where=shop.of_table)
+    shop.change()
+    assert rule.hits == 1
+    shop.check()
+
+
+@pytest.mark.parametrize("kind", ["glue", "rest"])
+def test_a_table_that_is_made_twice_on_the_way(kind, make_source, make_calve, make_place):
+    """The second of the two finds the first's table, and calve knows it for its own."""
+    source, place = make_source("mysql-9"), make_place(kind)
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    rule = place.catalog_proxy.rules.fail("CreateTable", "AlreadyExistsException", effect=True, times=2)
+    calve = make_calve(source, place=place)
+    calve.catch_up()
+    assert rule.hits == 2
+    assert [k[0] for k in replay(place.lake.changes(source.schema, "t"))] == [1]
+
+
+@pytest.mark.parametrize("kind", ["glue", "rest"])
+def test_a_store_that_is_away_while_a_run_follows(kind, make_shop):
+    """Longer than a request is tried elsewhere: the rows wait, and the source."""
+    shop = make_shop(kind)
+    running = shop.calve.start("run", http_retry_timeout="1s")
+    running.wait_event("source.connected")
+    shop.s3.rules.fail("*", "ServiceUnavailable", times=None)
+    since, started = shop.s3.last_number(), time.monotonic()
+    shop.source.sql("INSERT INTO t (v) VALUES ('d')")
+    while not shop.s3.entries("PutObject", since) or time.monotonic() < started + 4:
+        assert running.alive() and time.monotonic() < started + PATIENCE_S, running.log()[-3000:]
+        time.sleep(0.1)
+    shop.s3.rules.clear()
+    running.wait_event("snapshot.committed")
+    assert running.stop().status == 0
+    shop.check()
+
+
 @pytest.mark.parametrize("kind", ["glue", "rest"])
 @pytest.mark.parametrize("wins", ["the first", "the second"])
 def test_a_swap_that_comes_late(kind, wins, make_shop):

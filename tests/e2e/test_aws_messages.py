@@ -242,6 +242,21 @@ def test_check_finds_what_a_run_needs_later(kind, operation, words, make_lake):
     assert checked.status == WRONG and any(not missing(words, line) for line in wrong_lines(checked)), checked
 
 
+@pytest.mark.parametrize("kind,operation", [("glue", "DeleteTable"), ("rest", "DropTable")])
+def test_check_leaves_a_table_that_it_may_not_drop_as_it_is(kind, operation, make_lake):
+    _, place, make = make_lake(kind)
+    calve = make()
+    assert ask(calve, "run", until="current").status == 0
+    before = set(calve.lake.tables())
+    place.catalog_proxy.rules.fail(operation, "AccessDeniedException" if kind == "glue" else "ForbiddenException",
+                                   times=None)
+    checked = ask(calve, "check")
+    assert checked.status == WRONG and any(line.startswith("WRONG drop table:") for line in wrong_lines(checked)), checked
+    ((schema, table),) = set(calve.lake.tables()) - before
+    assert f"the table {schema}.{table} stays behind" in checked.out
+    assert calve.lake.table(schema, table).scan().to_arrow().num_rows == 0
+
+
 @pytest.mark.parametrize("kind", ["glue", "moto", "rest"])
 def test_check_likes_a_lake_that_is_fine(kind, make_lake):
     """Before the first run, after it, and when a schema was added; it leaves nothing behind."""

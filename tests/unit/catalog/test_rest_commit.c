@@ -242,6 +242,16 @@ TEST(test_rest_commit__is_there_once_whatever_happens)
         {{FAKE_REST_REFUSE, 409, NULL, NULL}, 2, " 1", 1},
         /* A gateway that sent it twice, or a server that changed its mind. */
         {{FAKE_REST_REFUSE_DONE, 409, NULL, NULL}, 1, " 1", 1},
+        /* And what stands in front of the server. */
+        {{FAKE_REST_REFUSE_DONE, 307, NULL, NULL}, 1, " 1", 1},
+        {{FAKE_REST_REFUSE_DONE, 400, NULL, NULL}, 1, " 1", 1},
+        {{FAKE_REST_REFUSE_DONE, 401, NULL, NULL}, 1, " 1", 1},
+        {{FAKE_REST_REFUSE_DONE, 403, NULL, NULL}, 1, " 1", 1},
+        {{FAKE_REST_REFUSE_DONE, 404, NULL, NULL}, 1, " 1", 1},
+        {{FAKE_REST_REFUSE_DONE, 413, NULL, NULL}, 1, " 1", 1},
+        {{FAKE_REST_REFUSE_DONE, 422, NULL, NULL}, 1, " 1", 1},
+        {{FAKE_REST_REFUSE_DONE, 501, NULL, NULL}, 1, " 1", 1},
+        {{FAKE_REST_BODY_DONE, 403, NULL, "<html>Blocked</html>"}, 1, " 1", 1},
         {{FAKE_REST_BODY, 200, NULL, "<html>Log in</html>"}, 2, " 1", 1},
         {{FAKE_REST_BODY_DONE, 200, NULL, "<html>Log in</html>"}, 1, " 1", 1},
         {{FAKE_REST_BODY_DONE, 204, NULL, ""}, 1, " 1", 1},
@@ -269,6 +279,41 @@ TEST(test_rest_commit__is_there_once_whatever_happens)
         }
         writer_deinit(&w);
     }
+}
+
+/* A refusal that cannot be looked after: what the attempt wrote may be what the table names. */
+TEST(test_rest_commit__removes_nothing_while_it_cannot_look)
+{
+    struct writer w;
+
+    writer_init(&w);
+    FAKE_REST_PLAN(&w.x.fake, FAKE_REST_COMMIT, {FAKE_REST_REFUSE_DONE, 403, NULL, NULL});
+    FAKE_REST_PLAN(&w.x.fake, FAKE_REST_LOAD, {FAKE_REST_ANSWER, 0, NULL, NULL},
+                   {FAKE_REST_REFUSE, 403, NULL, NULL});
+    assert_err(commit(&w, 1, 0), ERR_CONFIG, &w.e);
+    assert_says(&w.e, "answered 403");
+    assert_says(&w.e, "not known");
+    assert_u64_eq(fake_store_calls(w.x.store, FAKE_STORE_REMOVE), 0);
+    assert_ok(commit(&w, 1, 0), &w.e);
+    assert_true(w.result.already_done);
+    assert_files(&w, " 1");
+    assert_clean(&w, 0);
+    writer_deinit(&w);
+}
+
+/* A final answer comes again for each request with its key. */
+TEST(test_rest_commit__takes_another_key_after_a_refusal)
+{
+    struct writer w;
+
+    writer_init(&w);
+    FAKE_REST_PLAN(&w.x.fake, FAKE_REST_COMMIT, {FAKE_REST_REFUSE, 409, NULL, NULL},
+                   {FAKE_REST_LOST, 0, NULL, NULL});
+    assert_ok(commit(&w, 1, 0), &w.e);
+    assert_int_equal(w.x.fake.key_count, 3);
+    assert_string_not_equal(w.x.fake.keys[0], w.x.fake.keys[1]);
+    assert_string_equal(w.x.fake.keys[1], w.x.fake.keys[2]);
+    writer_deinit(&w);
 }
 
 TEST(test_rest_commit__does_not_wait_for_ever)
@@ -749,6 +794,8 @@ TEST_MAIN(test_case(test_rest_commit__makes_one_snapshot),
           test_case(test_rest_commit__expires_snapshots_and_leaves_metadata_to_the_server),
           test_case(test_rest_commit__does_nothing_when_it_is_done_or_refused),
           test_case(test_rest_commit__is_there_once_whatever_happens),
+          test_case(test_rest_commit__removes_nothing_while_it_cannot_look),
+          test_case(test_rest_commit__takes_another_key_after_a_refusal),
           test_case(test_rest_commit__does_not_wait_for_ever),
           test_case(test_rest_commit__fails_at_once_when_it_cannot_pass),
           test_case(test_rest_commit__keeps_the_key_of_an_attempt),

@@ -264,6 +264,8 @@ TEST(test_rest_transaction__is_there_once_whatever_happens)
         {{FAKE_REST_REFUSE, 403, NULL, NULL}, 3, 1},
         {{FAKE_REST_REFUSE, 404, NULL, NULL}, 3, 1},
         {{FAKE_REST_REFUSE, 400, NULL, NULL}, 3, 1},
+        {{FAKE_REST_REFUSE_DONE, 403, NULL, NULL}, 0, 1},
+        {{FAKE_REST_REFUSE_DONE, 404, NULL, NULL}, 0, 1},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
