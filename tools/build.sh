@@ -10,6 +10,7 @@ jobs=$(nproc)
 for preset in "$@"; do
     log=build/$preset.log
     mkdir -p build
+    echo "building build/$preset ..."
     if ! { cmake --preset "$preset" && cmake --build --preset "$preset" -j "$jobs"; } > "$log" 2>&1; then
         cat "$log"
         echo "build.sh: preset $preset failed"

@@ -279,6 +279,28 @@ static void check_table(const struct config *c, const struct lake *lake, struct 
     }
 }
 
+/* A REST catalog before its first table: whether it lends keys for the warehouse shows with that.
+ */
+static void check_rest_warehouse(const struct config *c, const struct lake *lake,
+                                 struct findings *f, const char *id)
+{
+    char location[LOCATION_BYTES];
+    struct err why = {0};
+
+    (void)snprintf(location, sizeof location, "%s/calve-check-%s/object.txt", c->warehouse_location,
+                   id);
+    enum err_code rc = store_put(lake->store, location, span_str(OBJECT_TEXT), &why);
+
+    if (rc != ERR_OK) {
+        finding_add(f, FINDING_NOTE, "write",
+                    "the warehouse cannot be written, so the catalog must lend keys for it: %s",
+                    why.msg);
+        return;
+    }
+    rc = store_remove(lake->store, location, &why);
+    (void)report(f, "write", rc, &why, "objects can be written to the warehouse");
+}
+
 static void check_catalog(const struct config *c, const struct lake *lake, struct findings *f,
                           const char *id, bool writable)
 {
@@ -290,6 +312,9 @@ static void check_catalog(const struct config *c, const struct lake *lake, struc
                     "it can be asked; " WATERMARKS_NAMESPACE
                     " is not there yet, run will make it: whether it may, and whether tables can "
                     "be made, shows then");
+        if (c->catalog_type == CONFIG_CATALOG_REST && c->warehouse_location[0] != '\0') {
+            check_rest_warehouse(c, lake, f, id);
+        }
     } else if (!report(f, "catalog", rc, &why, "tables can be listed")) {
         return;
     } else if (writable) {

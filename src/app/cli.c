@@ -32,7 +32,7 @@ static const struct command commands[] = {
     {CLI_COMMAND_CHECK, "check", "", 0, 0,
      CONFIG_NEED_SOURCE | CONFIG_NEED_TABLES | CONFIG_NEED_LAKE,
      GROUP(SOURCE) | GROUP(TABLES) | LAKE_GROUPS | GROUP(OUTPUT),
-     "Check source, privileges, binlog settings, catalog and storage; change nothing."},
+     "Check source, privileges, binlog settings, catalog and storage; leave all as it was."},
     {CLI_COMMAND_STATUS, "status", "", 0, 0, CONFIG_NEED_LAKE,
      GROUP(SOURCE) | GROUP(TABLES) | LAKE_GROUPS | GROUP(OUTPUT),
      "Show each table's state, lag, rows, last commit and watermark."},
@@ -177,10 +177,13 @@ static enum err_code add_setting(struct parser *p, const struct config_setting *
 
     config_flag_name(s, name);
     if (s->type == CONFIG_SECRET) {
+        char variable[CONFIG_NAME_BYTES];
+
+        config_variable_name(s, variable);
         return err_set(e, ERR_CONFIG,
-                       "%s is no flag, because the process list shows flags: use MYSQL_PASSWD, "
-                       "--mysql-password-file or mysql.password in calve.yaml",
-                       name);
+                       "%s is no flag, because the process list shows flags: set the variable %s, "
+                       "or %s in calve.yaml",
+                       name, s->variable != NULL ? s->variable : variable, s->name);
     }
     flag->setting = s;
     if (s->type == CONFIG_BOOL && inline_value == NULL) {

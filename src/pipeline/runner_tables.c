@@ -142,7 +142,7 @@ static enum err_code check_named(const struct runner *r, struct err *e)
     if (r->table_count == 0) {
         return err_set(e, ERR_SOURCE,
                        "the source has no tables that this account can see and that '%s'%s "
-                       "chooses: check the spelling, or GRANT SELECT on them",
+                       "chooses: check the spelling, GRANT SELECT on them, or make the first one",
                        o->tables[0], o->table_count > 1 ? " or another pattern" : "");
     }
     return ERR_OK;
