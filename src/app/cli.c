@@ -3,7 +3,9 @@
 #include <stdio.h>
 
 #include "app/config_help.h"
+#include "app/config_value.h"
 #include "app/source_url.h"
+#include "app/url_shown.h"
 
 #define ARENA_BYTES_MAX ((size_t)16 << 20)
 #define ALL_GROUPS      ((1u << CONFIG_GROUPS) - 1)
@@ -325,17 +327,46 @@ static enum err_code parse_command(struct parser *p, struct err *e)
     return check_options(p, e);
 }
 
-/* argv is what the process list shows. */
-static void hide_password(char *arg)
+/* The setting that arg, behind the argument before, is or has a value of; *value is where in it. */
+static const struct config_setting *setting_of(const char *before, const char *arg, size_t *value)
 {
-    size_t offset;
-    size_t len;
-    static const char secret_flag[] = "--mysql-password=";
+    bool is_flag = strncmp(arg, "--", 2) == 0;
+    const char *flag = is_flag ? arg : before;
+    size_t name_len = strcspn(flag, "=");
 
-    if (strncmp(arg, secret_flag, sizeof secret_flag - 1) == 0) {
-        memset(arg + sizeof secret_flag - 1, '*', strlen(arg) - (sizeof secret_flag - 1));
-    } else if (source_url_password_at(arg, &offset, &len)) {
-        memset(arg + offset, '*', len);
+    *value = is_flag ? name_len + (arg[name_len] == '=' ? 1 : 0) : 0;
+    if (strncmp(flag, "--", 2) != 0 || (!is_flag && flag[name_len] == '=')) {
+        return NULL;
+    }
+    return config_find_flag(span_of(flag + 2, name_len - 2));
+}
+
+static void hide(char *arg, struct span secret)
+{
+    if (secret.len > 0) {
+        memset(arg + ((const char *)secret.data - arg), '*', secret.len);
+    }
+}
+
+/* argv is what the process list shows. */
+static void hide_secrets(const char *before, char *arg)
+{
+    size_t at;
+    size_t len;
+    const struct config_setting *s = setting_of(before, arg, &at);
+    char *value = arg + at;
+
+    if (s != NULL && s->type == CONFIG_SECRET) {
+        hide(value, span_str(value));
+    } else if (s != NULL && s->type == CONFIG_HEADERS) {
+        hide(value, span_str(value + strcspn(value, ":")));
+    } else if (s != NULL && config_value_is_url(s, value)) {
+        const struct url_secrets secrets = url_secrets(value);
+
+        hide(value, secrets.user);
+        hide(value, secrets.tail);
+    } else if (source_url_password_at(arg, &at, &len)) {
+        memset(arg + at, '*', len);
     }
 }
 
@@ -360,7 +391,7 @@ enum err_code cli_parse(int argc, char **argv, struct cli *out, struct err *e)
             return arena_fail(&out->arena, e, "the command line");
         }
         if (i > 0) {
-            hide_password(argv[i]);
+            hide_secrets(p.args[i - 1], argv[i]);
         }
     }
     ERR_TRY(parse_args(&p, e));

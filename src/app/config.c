@@ -28,7 +28,7 @@ enum err_code config_put(struct config_loader *l, const struct config_setting *s
     if (rank < given->rank) {
         return ERR_OK;
     }
-    bool grows = s->type == CONFIG_LIST && rank == given->rank && rank != CONFIG_RANK_DEFAULT;
+    bool grows = config_type_is_list(s->type) && rank == given->rank && rank != CONFIG_RANK_DEFAULT;
 
     ERR_TRY(config_text(arena, &next.text, e, "%s%s%s", grows ? given->text : "", grows ? "," : "",
                         text));
@@ -141,7 +141,7 @@ static enum err_code put_yaml_entry(struct config_loader *l, const struct config
     if (s == NULL) {
         return unknown_setting(entry, e);
     }
-    if (entry->item && s->type != CONFIG_LIST) {
+    if (entry->item && !config_type_is_list(s->type)) {
         return err_set(e, ERR_CONFIG, "%s: %s is one value, not a list", entry->where, s->name);
     }
     if (entry->value == NULL) {

@@ -9,7 +9,8 @@
 static const char *const metavars[] = {
     [CONFIG_STRING] = "TEXT", [CONFIG_SECRET] = "TEXT",      [CONFIG_U64] = "NUMBER",
     [CONFIG_BOOL] = "BOOL",   [CONFIG_DURATION_MS] = "TIME", [CONFIG_BYTES] = "SIZE",
-    [CONFIG_ENUM] = "WORD",   [CONFIG_LIST] = "LIST",
+    [CONFIG_ENUM] = "WORD",   [CONFIG_LIST] = "LIST",        [CONFIG_URL] = "URL",
+    [CONFIG_PLACE] = "PLACE", [CONFIG_HEADERS] = "LIST",
 };
 
 /* Columns of UTF-8 text: continuation bytes take none. */
@@ -126,9 +127,11 @@ static const char markdown_head[] =
     "   `catalog.uri` and `catalog.path` is set in a stronger place.\n"
     "6. the default\n"
     "\n"
-    "`calve config` prints every setting with its value and where it came from. An unknown name, "
-    "in\n"
-    "a flag or in `calve.yaml`, is an error. Relative paths start at the working folder.\n"
+    "`calve config` prints every setting with its value and where it came from; secrets are "
+    "`***`, and\n"
+    "so are user, password and query of a URL and the values of `rest.header`. An unknown name, in "
+    "a flag\n"
+    "or in `calve.yaml`, is an error. Relative paths start at the working folder.\n"
     "\n"
     "`calve.yaml` takes dotted names or sections, and lists where a setting is a list. `${NAME}` "
     "and\n"
@@ -189,6 +192,13 @@ static void put_cell(struct buf *out, const char *text)
     }
 }
 
+/* Of a text nothing could be said but that it is one. */
+static bool needs_allowed(enum config_type type)
+{
+    return type == CONFIG_U64 || type == CONFIG_BOOL || type == CONFIG_DURATION_MS ||
+           type == CONFIG_BYTES || type == CONFIG_ENUM;
+}
+
 static void put_row(const struct config_setting *s, struct buf *out)
 {
     char name[CONFIG_NAME_BYTES];
@@ -205,7 +215,7 @@ static void put_row(const struct config_setting *s, struct buf *out)
     }
     buf_append_str(out, " | ");
     put_cell(out, s->help);
-    if (s->type != CONFIG_STRING && s->type != CONFIG_SECRET && s->type != CONFIG_LIST) {
+    if (needs_allowed(s->type)) {
         config_value_allowed(s, &allowed);
         const char *text = buf_cstr(&allowed);
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "app/config_int.h"
+#include "app/url_shown.h"
 #include "base/str.h"
 
 static enum err_code set_lake_problem(struct config_loader *l, enum err_code code, struct err *e,
@@ -24,6 +25,23 @@ static enum err_code set_lake_problem(struct config_loader *l, enum err_code cod
     v->lake_problem_code = code;
     v->lake_problem = arena_strdup(&l->c->arena, text);
     return v->lake_problem == NULL ? arena_fail(&l->c->arena, e, "settings") : ERR_OK;
+}
+
+/* A URL as a message may have it. */
+static enum err_code shown_url(struct config_loader *l, const char *text, const char **out,
+                               struct err *e)
+{
+    struct buf shown = {0};
+
+    url_put_shown(&shown, text);
+    enum err_code rc = buf_check(&shown, e, "a setting");
+
+    if (rc == ERR_OK) {
+        *out = arena_strndup(&l->c->arena, shown.data, shown.len);
+        rc = *out == NULL ? arena_fail(&l->c->arena, e, "settings") : ERR_OK;
+    }
+    buf_deinit(&shown);
+    return rc;
 }
 
 /* ---- texts ---- */
@@ -160,6 +178,12 @@ static enum err_code derive_s3_warehouse(struct config_loader *l, const char *pa
     while (len > 0 && path[len - 1] == '/') {
         len--;
     }
+    if (url_secrets(c->warehouse).user.len > 0) {
+        return set_lake_problem(l, ERR_CONFIG, e,
+                                "warehouse (%s) has keys or a user in front of its bucket: keys "
+                                "have settings of their own, such as s3.access-key-id",
+                                config_origin(c, "warehouse"));
+    }
     if (len == 0 || path[0] == '/') {
         return set_lake_problem(
             l, ERR_CONFIG, e, "warehouse: '%.200s' (%s) must be s3://BUCKET or s3://BUCKET/FOLDER",
@@ -173,16 +197,18 @@ static enum err_code derive_warehouse(struct config_loader *l, struct err *e)
     struct config *c = l->c;
     const char *path = local_path(c->warehouse);
     const char *absolute = "";
+    const char *shown = "";
 
     c->warehouse_location = "";
     if (s3_path(c->warehouse) != NULL) {
         return derive_s3_warehouse(l, s3_path(c->warehouse), e);
     }
     if (path == NULL) {
+        ERR_TRY(shown_url(l, c->warehouse, &shown, e));
         return set_lake_problem(l, ERR_UNSUPPORTED, e,
                                 "warehouse: '%.200s' (%s) must be a folder, file:///FOLDER or "
                                 "s3://BUCKET/FOLDER",
-                                c->warehouse, config_origin(c, "warehouse"));
+                                shown, config_origin(c, "warehouse"));
     }
     if (path[0] == '\0') {
         return ERR_OK;
@@ -287,14 +313,16 @@ static enum err_code derive_glue(struct config_loader *l, struct err *e)
 static enum err_code derive_rest(struct config_loader *l, struct err *e)
 {
     struct config *c = l->c;
+    const char *shown = "";
 
     c->catalog_path = "";
     if (!is_http(c->catalog_uri)) {
+        ERR_TRY(shown_url(l, c->catalog_uri, &shown, e));
         return set_lake_problem(
             l, ERR_CONFIG, e,
             "catalog.type: rest (%s) needs catalog.uri, like https://HOST/PATH; "
             "'%.200s' (%s) is none",
-            config_origin(c, "catalog.type"), c->catalog_uri, config_origin(c, "catalog.uri"));
+            config_origin(c, "catalog.type"), shown, config_origin(c, "catalog.uri"));
     }
     return ERR_OK;
 }

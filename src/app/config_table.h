@@ -12,13 +12,16 @@
 
 enum config_type {
     CONFIG_STRING,
+    CONFIG_URL,    /* printed without user, password and query */
+    CONFIG_PLACE,  /* a path or name; as a CONFIG_URL where it has a "://" */
     CONFIG_SECRET, /* never printed, and not a flag: the process list shows flags */
     CONFIG_U64,
     CONFIG_BOOL,
     CONFIG_DURATION_MS, /* "250ms", "10s", "5m", "1h", "7d" */
     CONFIG_BYTES,       /* "64MiB", "1GB", "4096" */
     CONFIG_ENUM,
-    CONFIG_LIST, /* comma separated, and may be given again */
+    CONFIG_LIST,    /* comma separated, and may be given again */
+    CONFIG_HEADERS, /* a list of "NAME: VALUE", printed without the values */
 };
 
 enum config_group {
@@ -50,6 +53,11 @@ struct config_setting {
     const char *variable; /* the name the Python service gives it, beside CALVE_...; or NULL */
     const char *help;     /* one sentence */
 };
+
+static inline bool config_type_is_list(enum config_type type)
+{
+    return type == CONFIG_LIST || type == CONFIG_HEADERS;
+}
 
 extern const struct config_setting config_settings[];
 extern const size_t config_setting_count;

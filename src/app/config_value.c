@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "app/url_shown.h"
 #include "base/str.h"
 
 struct unit {
@@ -154,6 +155,8 @@ void config_value_allowed(const struct config_setting *s, struct buf *out)
 {
     switch (s->type) {
     case CONFIG_STRING:
+    case CONFIG_URL:
+    case CONFIG_PLACE:
     case CONFIG_SECRET:
         buf_append_str(out, "a text");
         return;
@@ -173,6 +176,7 @@ void config_value_allowed(const struct config_setting *s, struct buf *out)
         put_choices(s, out);
         return;
     case CONFIG_LIST:
+    case CONFIG_HEADERS:
         buf_append_str(out, "a list, separated by commas");
         return;
     } /* no default: a new type breaks the build here */
@@ -276,10 +280,13 @@ enum err_code config_value_parse(const struct config_setting *s, const char *tex
 
     switch (s->type) {
     case CONFIG_STRING:
+    case CONFIG_URL:
+    case CONFIG_PLACE:
         return parse_text(s, text, c, e);
     case CONFIG_SECRET:
         return parse_secret(s, text, c, e);
     case CONFIG_LIST:
+    case CONFIG_HEADERS:
         return parse_list(text, &c->arena, field_of(s, c), e);
     case CONFIG_U64:
     case CONFIG_DURATION_MS:
@@ -313,6 +320,37 @@ static void put_list(const struct config_list *list, struct buf *out)
     }
 }
 
+/* Any header's value may be a secret: Authorization, Cookie, X-Api-Key. */
+static void put_headers(const struct config_list *list, struct buf *out)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        const char *colon = strchr(list->items[i], ':');
+        size_t len = colon == NULL ? 0 : (size_t)(colon - list->items[i]);
+
+        buf_printf(out, "%s%.*s: ***", i == 0 ? "" : ",", (int)len, list->items[i]);
+    }
+}
+
+bool config_value_is_url(const struct config_setting *s, const char *text)
+{
+    return s->type == CONFIG_URL || (s->type == CONFIG_PLACE && strstr(text, "://") != NULL);
+}
+
+static void put_text(const struct config_setting *s, const struct config *c, struct buf *out)
+{
+    const char *text;
+
+    memcpy(&text, const_field_of(s, c), sizeof text);
+    if (text == NULL) {
+        return;
+    }
+    if (config_value_is_url(s, text)) {
+        url_put_shown(out, text);
+    } else {
+        buf_append_str(out, text);
+    }
+}
+
 void config_value_wipe(const struct config_setting *s, struct config *c)
 {
     if (s->type == CONFIG_SECRET) {
@@ -322,20 +360,23 @@ void config_value_wipe(const struct config_setting *s, struct config *c)
 
 void config_value_print(const struct config_setting *s, const struct config *c, struct buf *out)
 {
-    const char *text;
     bool yes;
     int choice;
 
     switch (s->type) {
     case CONFIG_STRING:
-        memcpy(&text, const_field_of(s, c), sizeof text);
-        buf_append_str(out, text == NULL ? "" : text);
+    case CONFIG_URL:
+    case CONFIG_PLACE:
+        put_text(s, c, out);
         return;
     case CONFIG_SECRET:
         buf_append_str(out, secret_show(const_field_of(s, c)));
         return;
     case CONFIG_LIST:
         put_list(const_field_of(s, c), out);
+        return;
+    case CONFIG_HEADERS:
+        put_headers(const_field_of(s, c), out);
         return;
     case CONFIG_U64:
     case CONFIG_DURATION_MS:

@@ -25,7 +25,11 @@ MUST_USE enum err_code config_value_parse(const struct config_setting *s, const 
 /* Overwrites and frees a secret; anything else is the arena's. */
 void config_value_wipe(const struct config_setting *s, struct config *c);
 
-/* Appends the value as a user would write it; a secret as *** or nothing. */
+/* Whether the text of this setting is a URL, and so may have secrets in it (app/url_shown.h). */
+bool config_value_is_url(const struct config_setting *s, const char *text);
+
+/* Appends the value as a user would write it; a secret as *** or nothing, and
+ * so what may be one in a URL or a header. */
 void config_value_print(const struct config_setting *s, const struct config *c, struct buf *out);
 
 /* Appends what values are allowed: "a time from 100ms to 1h, like 10s". */

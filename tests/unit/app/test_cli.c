@@ -153,6 +153,14 @@ TEST(test_cli__hides_passwords_from_the_process_list)
         {{"run", "--mysql-password=sesame"}, "calve run --mysql-password=******"},
         {{"run", "--source", "mysql://u@h:3306"}, "calve run --source mysql://u@h:3306"},
         {{"run", "--warehouse", "a:b@c"}, "calve run --warehouse a:b@c"},
+        {{"run", "--http-proxy", "u:sesame@h:1"}, "calve run --http-proxy ********@h:1"},
+        {{"run", "--http-proxy=http://sesame@h:1"}, "calve run --http-proxy=http://******@h:1"},
+        {{"run", "--catalog-uri", "https://h/?k=sesame"},
+         "calve run --catalog-uri https://h/?********"},
+        {{"run", "--rest-header", "X-Key: sesame"}, "calve run --rest-header X-Key********"},
+        {{"run", "--rest-header=X-Key:sesame"}, "calve run --rest-header=X-Key*******"},
+        {{"run", "--rest.header=X:sesame", "--json"}, "calve run --rest.header=X******* --json"},
+        {{"run", "--client-session-token", "sesame"}, "calve run --client-session-token ******"},
     };
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {

@@ -436,6 +436,45 @@ TEST(test_config__never_prints_a_password)
     }
 }
 
+TEST(test_config__never_prints_secrets_in_urls_and_headers)
+{
+    static const struct {
+        const char *name;
+        const char *text;
+        const char *shown;
+    } cases[] = {
+        {"http.proxy", "http://user:sesame@proxy:3128", "http://***@proxy:3128"},
+        {"http.proxy", "user:sesame@proxy:3128", "***@proxy:3128"},
+        {"catalog.uri", "https://u:sesame@h/x", "https://***@h/x"},
+        {"catalog.uri", "postgresql://u:sesame@h/d", "postgresql://***@h/d"},
+        {"s3.endpoint", "https://u:sesame@h", "https://***@h"},
+        {"glue.endpoint", "https://u:sesame@h", "https://***@h"},
+        {"rest.oauth2-server-uri", "https://h/token?key=sesame", "https://h/token?***"},
+        {"warehouse", "s3n://ID:sesame@bucket/x", "s3n://***@bucket/x"},
+        {"rest.warehouse", "s3://ID:sesame@bucket", "s3://***@bucket"},
+        {"rest.header", "Authorization: Bearer sesame", "Authorization: ***"},
+        {"rest.header", "X-Tenant: sesame, Cookie:a=sesame", "X-Tenant: ***,Cookie: ***"},
+        /* A name and a folder are no URL. */
+        {"rest.warehouse", "shop@example.com", "shop@example.com"},
+        {"warehouse", "a:b@c?d", "a:b@c?d"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct given g = {.flags = {cases[i].name, cases[i].text}};
+        struct config *c = load_ok(&g);
+        struct buf text = {0};
+        struct err e = {0};
+
+        assert_setting(c, cases[i].name, cases[i].shown, config_origin(c, cases[i].name));
+        config_print(c, &text);
+        assert_null(strstr(buf_cstr(&text), "sesame"));
+        (void)!config_require(c, CONFIG_NEED_LAKE, &e);
+        assert_null(strstr(e.msg, "sesame"));
+        buf_deinit(&text);
+        config_free(c);
+    }
+}
+
 TEST(test_config__keeps_passwords_out_of_errors)
 {
     const struct given g = {.flags = {"source", "mysql://u:sesa/me@h"}};
@@ -705,6 +744,13 @@ TEST(test_config__says_what_is_no_lake)
          ERR_UNSUPPORTED,
          "must name a SQLite file"},
         {{.flags = {"warehouse", "gs://b"}}, ERR_UNSUPPORTED, "s3://BUCKET"},
+        {{.flags = {"warehouse", "gs://u:sesame@b"}},
+         ERR_UNSUPPORTED,
+         "'gs://***@b' (--warehouse)"},
+        {{.flags = {"warehouse", "s3a://ID:sesame@b"}}, ERR_CONFIG, "keys have settings of their"},
+        {{.flags = {"catalog.type", "rest", "catalog.uri", "thrift://u:sesame@h"}},
+         ERR_CONFIG,
+         "'thrift://***@h' (--catalog-uri) is none"},
         {{.flags = {"warehouse", "s3://"}}, ERR_CONFIG, "s3://BUCKET"},
         {{.flags = {"warehouse", "/w", "catalog.type", "glue"}}, ERR_CONFIG, "needs tables on S3"},
         {{.flags = {"warehouse", "/w", "catalog.type", "rest"}}, ERR_CONFIG, "needs catalog.uri"},
@@ -792,7 +838,7 @@ TEST(test_config__knows_the_properties_of_catalogs)
         {"type: rest, uri: 'http://h', token: t", "rest.token", "***"},
         {"type: rest, uri: 'http://h', credential: 'a:b', scope: s", "rest.scope", "s"},
         {"type: rest, uri: 'http://h', header.X-A: b, header.X-C: d", "rest.header",
-         "x-a: b,x-c: d"},
+         "x-a: ***,x-c: ***"},
         {"type: rest, uri: 'http://h', rest.sigv4-enabled: true, rest.signing-name: glue",
          "rest.sigv4", "true"},
         {"type: rest, uri: 'http://h', auth: {type: basic, basic: {username: u, password: p}}",
@@ -815,6 +861,14 @@ TEST(test_config__knows_the_properties_of_catalogs)
         buf_deinit(&value);
         config_free(c);
     }
+
+    const struct given headers = {
+        .pyiceberg = "catalog: {default: {type: rest, uri: 'http://h', header.X-A: b}}\n"};
+    struct config *c = load_ok(&headers);
+
+    assert_int_equal(c->rest.headers.count, 1);
+    assert_string_equal(c->rest.headers.items[0], "x-a: b");
+    config_free(c);
 }
 
 TEST(test_config__warns_of_properties_it_does_not_know)
@@ -1069,6 +1123,7 @@ TEST_MAIN(test_case(test_config__has_sound_defaults),
           test_case(test_config__takes_the_source_url_apart),
           test_case(test_config__lets_stronger_places_correct_a_source_url),
           test_case(test_config__never_prints_a_password),
+          test_case(test_config__never_prints_secrets_in_urls_and_headers),
           test_case(test_config__keeps_passwords_out_of_errors),
           test_case(test_config__reads_password_files),
           test_case(test_config__falls_back_to_the_users_my_cnf),
