@@ -61,7 +61,6 @@ static enum err_code put_defaults(struct config_loader *l, struct err *e)
         {"mysql.server-id", "1"},
         {"connection-folder", "true"},
         {"snapshot", "never"},
-        {"client.region", "us-east-1"},
     };
 
     for (size_t i = 0; i < config_setting_count; i++) {

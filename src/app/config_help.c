@@ -179,7 +179,15 @@ static const char markdown_tail[] =
     "Without a command these defaults differ: `mysql.host` is `db`, `mysql.user` is `root`,\n"
     "`mysql.password` is `password`, `batch-size` is 1000, `snapshot` is `never`, "
     "`connection-folder` is\n"
-    "`true`.\n";
+    "`true`.\n"
+    "\n"
+    "With any command or none, `client.region` is `us-east-1` by default where `S3_BUCKET` says "
+    "the\n"
+    "warehouse or `CDC_MODE` is set, as the service had it, so that `calve status` and `calve "
+    "check` look\n"
+    "at the same Glue. `AWS_REGION`, a region in `.pyiceberg.yaml` and `AWS_DEFAULT_REGION` count "
+    "more; a\n"
+    "profile's region and the instance's count only elsewhere.\n";
 
 /* `|` would end the cell. */
 static void put_cell(struct buf *out, const char *text)

@@ -103,6 +103,22 @@ static enum err_code put_pyiceberg(struct config_loader *l, struct err *e)
 }
 
 /*
+ * Where the service's variables say which lake, its region holds for every command: `calve status`
+ * must look at the same Glue as the `calve` beside it.
+ */
+static enum err_code put_service_region(struct config_loader *l, const char *because, struct err *e)
+{
+    const char *named = config_env_get(&l->env, "AWS_DEFAULT_REGION", &l->c->arena, NULL);
+    const char *where;
+
+    if (named != NULL && named[0] != '\0') {
+        return ERR_OK; /* what somebody said counts more than what nobody did */
+    }
+    ERR_TRY(config_text(&l->c->arena, &where, e, "default beside %s", because));
+    return config_put_weaker(l, "client.region", "us-east-1", CONFIG_RANK_SERVICE, where, e);
+}
+
+/*
  * The service that calve replaces puts its tables into this bucket, whatever warehouse its catalog
  * has. A warehouse that was named as directly counts more.
  */
@@ -133,13 +149,24 @@ static enum err_code put_bucket(struct config_loader *l, struct err *e)
     ERR_TRY(config_text(arena, &location, e, "%s%s", strstr(bucket, "://") == NULL ? "s3://" : "",
                         bucket));
     ERR_TRY(config_put_weaker(l, "warehouse", location, rank, where, e));
+    ERR_TRY(put_service_region(l, where, e));
     return config_put_weaker(l, "connection-folder", "true", rank, where, e);
+}
+
+/* With a command CDC_MODE says nothing but whose .env this is. */
+static enum err_code put_mode_region(struct config_loader *l, struct err *e)
+{
+    const char *where = "";
+    const char *mode = config_env_get(&l->env, "CDC_MODE", &l->c->arena, &where);
+
+    return mode == NULL || mode[0] == '\0' ? ERR_OK : put_service_region(l, where, e);
 }
 
 enum err_code config_lake_texts(struct config_loader *l, struct err *e)
 {
     ERR_TRY(put_pyiceberg(l, e));
-    return put_bucket(l, e);
+    ERR_TRY(put_bucket(l, e));
+    return put_mode_region(l, e);
 }
 
 /* ---- warehouse ---- */

@@ -135,6 +135,27 @@ def test_inside_a_transaction_of_several_events(kind, hand):
     assert handed.rows() == handed.expected()
 
 
+def without_region(file):
+    lines = file.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if "region" not in line.lower()]
+    assert len(kept) < len(lines)
+    file.write_text("".join(f"{line}\n" for line in kept), encoding="utf-8")
+
+
+def test_every_command_has_the_services_region(hand):
+    """AWS_REGION has a default there: what starts calve, and what looks at its health, must look at the same Glue."""
+    handed = hand("moto")
+    without_region(handed.calve.folder / ".env")
+    without_region(handed.calve.folder / ".pyiceberg.yaml")
+    result = handed.calve.plain(env={"CDC_MODE": "backfill"})
+    assert result.status == 0, result
+    result = handed.calve.plain("status", "--max-lag", "15m")
+    assert result.status == 0 and f"{handed.source.schema}.orders" in result.out, result
+    for words in (("check",), ("run", "--until", "current")):
+        result = handed.calve.plain(*words)
+        assert result.status == 0, result
+
+
 class Load(threading.Thread):
     def __init__(self, source):
         super().__init__(daemon=True)

@@ -970,6 +970,66 @@ TEST(test_config__stands_in_for_the_service)
     config_free(c);
 }
 
+/* `calve status` beside a `calve` of the same .env must look at the same Glue. */
+TEST(test_config__has_the_services_region_for_every_command)
+{
+    static const struct {
+        struct given given;
+        const char *region;
+        const char *where;
+    } cases[] = {
+        {{.dotenv = "CDC_MODE=cdc\nS3_BUCKET=b\n"}, "us-east-1", "default beside .env:2"},
+        {{.dotenv = "CDC_SCHEMA=s\nCDC_TABLE=t\nS3_BUCKET=b\n"},
+         "us-east-1",
+         "default beside .env:3"},
+        {{.dotenv = "CDC_MODE=cdc\n", .variables = {"S3_BUCKET=b"}},
+         "us-east-1",
+         "default beside environment S3_BUCKET"},
+        {{.dotenv = "CDC_MODE=cdc\n",
+          .pyiceberg = "catalog: {default: {type: glue, warehouse: 's3://b'}}"},
+         "us-east-1",
+         "default beside .env:1"},
+        {{.dotenv = "CDC_MODE=cdc\nS3_BUCKET=b\nAWS_REGION=eu-west-1\n"}, "eu-west-1", ".env:3"},
+        {{.dotenv = "CDC_MODE=cdc\nS3_BUCKET=b\n", .variables = {"AWS_REGION=eu-west-1"}},
+         "eu-west-1",
+         "environment AWS_REGION"},
+        {{.dotenv = "CDC_MODE=cdc\nS3_BUCKET=b\n", .variables = {"AWS_DEFAULT_REGION=eu-west-1"}},
+         "",
+         "default"},
+        {{.dotenv = "CDC_SCHEMA=s\nCDC_TABLE=t\n", .flags = {"warehouse", "s3://b"}},
+         "",
+         "default"},
+    };
+
+    for (size_t i = 0; i < 2 * (sizeof cases / sizeof cases[0]); i++) {
+        struct given g = cases[i / 2].given;
+
+        g.no_command = i % 2 == 1;
+        struct config *c = load_ok(&g);
+
+        assert_setting(c, "client.region", cases[i / 2].region, cases[i / 2].where);
+        config_free(c);
+    }
+}
+
+/* AWS_DEFAULT_REGION, a profile and the instance may say it. */
+TEST(test_config__leaves_the_region_of_other_lakes_open)
+{
+    static const struct given cases[] = {
+        {.flags = {"warehouse", "s3://b"}},
+        {.flags = {"warehouse", "s3://b"}, .dotenv = "S3_BUCKET=other\n"},
+        {.flags = {"warehouse", "s3://b"}, .dotenv = "CDC_SCHEMA=s\nCDC_TABLE=t\n"},
+        {.flags = {"warehouse", "s3://b"}, .dotenv = "CDC_MODE=\n"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct config *c = load_ok(&cases[i]);
+
+        assert_setting(c, "client.region", "", "default");
+        config_free(c);
+    }
+}
+
 TEST(test_config__needs_a_reason_to_stand_in_for_the_service)
 {
     struct given g = {.no_command = true, .dotenv = "MYSQL_HOST=x\nCDC_MODE=\n"};
@@ -1138,6 +1198,8 @@ TEST_MAIN(test_case(test_config__has_sound_defaults),
           test_case(test_config__refuses_halves_of_pairs),
           test_case(test_config__says_what_is_missing),
           test_case(test_config__stands_in_for_the_service),
+          test_case(test_config__has_the_services_region_for_every_command),
+          test_case(test_config__leaves_the_region_of_other_lakes_open),
           test_case(test_config__needs_a_reason_to_stand_in_for_the_service),
           test_case(test_config__uses_the_services_variables_with_a_command),
           test_case(test_config__reads_the_file_that_is_named),
