@@ -187,6 +187,29 @@ def test_unit_verifies(make_calve, tmp_path):
     assert make_calve(None).plain("run", "--help").status == 0
 
 
+def units():
+    """The unit in deploy/ and the one in the docs."""
+    page = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    (of_docs,) = re.findall(r"```ini\n(.*?)```", page, re.S)
+    return {"deploy": (DEPLOY / "systemd/calve.service").read_text(encoding="utf-8"), "docs": of_docs}
+
+
+def test_what_is_started_again():
+    """Keys that somebody else renews, or a right that is granted late, are mended by another start: all that start
+    calve do so after any failure, status 2 too, and the docs say that."""
+    for name, unit in units().items():
+        assert re.findall(r"^Restart=(.*)", unit, re.M) == ["on-failure"], name
+        assert re.findall(r"^RestartSec=(\d+)s?$", unit, re.M) == ["30"], name
+        assert "RestartPreventExitStatus" not in unit, name
+    for profile, service in (("aws", "calve"), ("local", "calve-local")):
+        assert compose_services(profile)[service]["restart"] == "unless-stopped"
+    assert "restartPolicy" not in (CHART / "templates/deployment.yaml").read_text(encoding="utf-8")  # Always
+    for page in ("operations", "troubleshooting"):
+        text = (ROOT / f"docs/{page}.md").read_text(encoding="utf-8")
+        (said,) = re.findall(r"[^.|]*\bsystemd\b[^.|]*\bstatus\b[^.|]*\.|[^.|]*\bstatus\b[^.|]*\bsystemd\b[^.|]*\.", text)
+        assert "starts it again every 30 s" in said and "not" not in said.split(), said
+
+
 # ---- Terraform ---------------------------------------------------------------------------------
 
 
