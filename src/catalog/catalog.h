@@ -211,7 +211,11 @@ struct catalog_commit_item {
 MUST_USE enum err_code catalog_commit_all(struct catalog *c, struct catalog_commit_item *items,
                                           uint32_t count, struct err *e);
 
-/* Live data files of the current snapshot, in manifest order. Free each and the array. */
+/*
+ * Live data files of the current snapshot, in manifest order. Free each and the array.
+ *
+ * Errors: ERR_UNSUPPORTED delete files take rows away from them; the store's.
+ */
 MUST_USE enum err_code catalog_data_files(struct catalog *c, const struct catalog_table *table,
                                           struct iceberg_data_file ***out, uint32_t *count,
                                           struct err *e);

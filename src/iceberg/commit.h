@@ -89,7 +89,12 @@ MUST_USE enum err_code iceberg_attempt_clean(struct iceberg_attempt *a, struct s
                                              struct err *e);
 void iceberg_attempt_free(struct iceberg_attempt *a); /* NULL is fine */
 
-/* Appends each live data file of a snapshot in manifest order; free each and the array. */
+/*
+ * Each live data file of a snapshot, in manifest order; free each and the array.
+ *
+ * Errors: ERR_NOT_FOUND no such snapshot; ERR_UNSUPPORTED delete files take rows away from them;
+ * the store's.
+ */
 MUST_USE enum err_code iceberg_live_files(struct store *store, const struct iceberg_metadata *m,
                                           int64_t snapshot_id, struct iceberg_data_file ***out,
                                           uint32_t *count, struct err *e);

@@ -292,15 +292,7 @@ static bool spec_is_done(const struct commit *c, uint32_t i)
 
 static enum err_code make_overwrite(struct commit *c, const struct spec_view *spec, struct err *e)
 {
-    for (uint32_t i = 0; i < c->parent_list.count; i++) {
-        const struct iceberg_manifest_row *row = &c->parent_list.rows[i];
-
-        if (row->content == ICEBERG_MANIFEST_DELETES && iceberg_manifest_live_files(row) > 0) {
-            return err_set(e, ERR_UNSUPPORTED,
-                           "the table has delete files, which another writer made: calve cannot "
-                           "replace its content");
-        }
-    }
+    ERR_TRY(commit_refuse_deletes(&c->parent_list, e));
     ERR_TRY(replace_spec(c, spec, true, e));
     for (uint32_t i = 0; i < c->parent_list.count; i++) {
         struct spec_view other;

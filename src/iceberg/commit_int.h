@@ -99,6 +99,10 @@ MUST_USE enum err_code commit_put(struct commit *c, const char *location, struct
 MUST_USE enum err_code commit_fetch(struct store *store, const char *location, const char *what,
                                     struct buf *out, struct err *e);
 
+/* ERR_UNSUPPORTED when delete files take rows away from the list's data files. */
+MUST_USE enum err_code commit_refuse_deletes(const struct iceberg_manifest_list *list,
+                                             struct err *e);
+
 /* A manifest that is being written, in memory until it is known to be needed. */
 struct manifest_out {
     struct buf bytes;

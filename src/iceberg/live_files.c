@@ -70,6 +70,24 @@ static enum err_code read_manifests(struct store *store, const struct iceberg_ma
     return rc;
 }
 
+enum err_code commit_refuse_deletes(const struct iceberg_manifest_list *list, struct err *e)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        const struct iceberg_manifest_row *row = &list->rows[i];
+
+        if (row->content == ICEBERG_MANIFEST_DELETES && iceberg_manifest_live_files(row) > 0) {
+            return err_set(e, ERR_UNSUPPORTED,
+                           "the table has delete files, which another writer made by an UPDATE, "
+                           "DELETE or MERGE that merges on read: calve does not apply them. Let "
+                           "that engine rewrite the table's files (Athena: OPTIMIZE ... REWRITE "
+                           "DATA USING BIN_PACK; Spark: CALL system.rewrite_data_files with "
+                           "delete-file-threshold 1 and remove-dangling-deletes true), then start "
+                           "again");
+        }
+    }
+    return ERR_OK;
+}
+
 enum err_code iceberg_live_files(struct store *store, const struct iceberg_metadata *m,
                                  int64_t snapshot_id, struct iceberg_data_file ***out,
                                  uint32_t *count, struct err *e)
@@ -96,7 +114,10 @@ enum err_code iceberg_live_files(struct store *store, const struct iceberg_metad
     }
     buf_deinit(&bytes);
     if (rc == ERR_OK) {
-        rc = read_manifests(store, &list, &files, e);
+        rc = commit_refuse_deletes(&list, e);
+        if (rc == ERR_OK) {
+            rc = read_manifests(store, &list, &files, e);
+        }
         iceberg_manifest_list_deinit(&list);
     }
     if (rc != ERR_OK) {

@@ -154,21 +154,51 @@ TEST(test_foreign__appends_to_a_table_of_java)
     lake_close(&l);
 }
 
+TEST(test_foreign__names_no_live_files_where_rows_were_deleted)
+{
+    struct lake l;
+    struct iceberg_data_file **files = NULL;
+    uint32_t count = 0;
+    struct err e = {0};
+
+    adopt(&l, "java_day");
+    assert_err(iceberg_live_files(l.store, l.metadata, iceberg_metadata_snapshot_id(l.metadata),
+                                  &files, &count, &e),
+               ERR_UNSUPPORTED, &e);
+    assert_non_null(strstr(e.msg, "the table has delete files"));
+    assert_non_null(strstr(e.msg, "rewrite the table's files"));
+    assert_null(files);
+    assert_u64_eq(count, 0);
+    lake_close(&l);
+}
+
+static enum err_code take_f3(void *ctx, const struct iceberg_manifest_entry *entry, struct err *e)
+{
+    struct iceberg_data_file **f3 = ctx;
+
+    (void)e;
+    if (str_ends_with(entry->file->path, "/f3.parquet")) {
+        assert_null(*f3);
+        *f3 = iceberg_data_file_copy(entry->file);
+        assert_non_null(*f3);
+    }
+    return ERR_OK;
+}
+
 TEST(test_foreign__keeps_bounds_through_a_merge)
 {
     struct lake l;
-    struct iceberg_data_file **files;
-    uint32_t count;
-    struct err e = {0};
+    struct iceberg_manifest_list list = {0};
+    struct iceberg_data_file *f3 = NULL;
 
     adopt(&l, "java_day");
     (void)lake_add(&l, 1, 20000, false);
     (void)lake_add(&l, 1, 20000, false);
-    assert_ok(iceberg_live_files(l.store, l.metadata, iceberg_metadata_snapshot_id(l.metadata),
-                                 &files, &count, &e),
-              &e);
-    assert_u64_eq(count, 5);
-    const struct iceberg_data_file *f3 = files[2];
+    lake_list(&l, &list);
+    for (uint32_t i = 0; i < list.count; i++) {
+        lake_read_manifest(&l, &list.rows[i], take_f3, &f3);
+    }
+    assert_non_null(f3);
 
     assert_true(str_ends_with(f3->path, "/f3.parquet"));
     assert_i64_eq(f3->columns[0].field_id, 1);
@@ -181,10 +211,8 @@ TEST(test_foreign__keeps_bounds_through_a_merge)
     assert_i64_eq(f3->columns[2].nan_count, 2);
     assert_i64_eq(f3->columns[2].null_count, -1);
     assert_i64_eq(f3->split_offsets[1], 500);
-    for (uint32_t i = 0; i < count; i++) {
-        iceberg_data_file_free(files[i]);
-    }
-    free(files);
+    iceberg_data_file_free(f3);
+    iceberg_manifest_list_deinit(&list);
     lake_close(&l);
 }
 
@@ -303,6 +331,7 @@ TEST(test_foreign__counts_what_a_list_does_not_say)
 }
 
 TEST_MAIN(test_case(test_foreign__appends_to_a_table_of_java),
+          test_case(test_foreign__names_no_live_files_where_rows_were_deleted),
           test_case(test_foreign__keeps_bounds_through_a_merge),
           test_case(test_foreign__refuses_what_it_cannot_do),
           test_case(test_foreign__goes_on_after_pyiceberg),
