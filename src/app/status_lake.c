@@ -194,13 +194,14 @@ static enum err_code take_watermark(const struct reading *reading, struct status
         t->cut_us = row->updated_at_us;
     }
     const struct log_place was = {.source = t->source, .position = t->position, .gtids = t->gtids};
-    bool later = was.position.file[0] == '\0' && was.gtids == NULL;
+    bool none = was.position.file[0] == '\0' && was.gtids == NULL;
+    enum watermark_standing standing = WATERMARK_OTHERS;
     struct log_place at = {.source = t->source, .position = row->position};
 
-    if (row->position.file[0] != '\0' && !later) {
-        ERR_TRY(watermarks_is_later(reading->watermarks, row, &was, &later, e));
+    if (row->position.file[0] != '\0' && !none) {
+        ERR_TRY(watermarks_compare(reading->watermarks, row, &was, "", &standing, e));
     }
-    if (row->position.file[0] == '\0' || !later) {
+    if (row->position.file[0] == '\0' || standing == WATERMARK_NOT_LATER) {
         return ERR_OK;
     }
     (void)watermarks_place(reading->watermarks, &row->position, &at);

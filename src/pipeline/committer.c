@@ -116,6 +116,19 @@ static enum err_code batch_add(struct committer *c, struct batch *b, const struc
     return rc;
 }
 
+/*
+ * Another program's row is about to be moved: what it says of the checkpoint, that its definition
+ * is out of date, the table's own next one has to say.
+ */
+static bool overtakes(const struct cut *cut, struct followed_table *t)
+{
+    bool due =
+        t->commit.outrun && binlog_position_compare(&cut->position, &t->source.position) >= 0;
+
+    t->commit.outrun = t->commit.outrun && !due;
+    return due;
+}
+
 static enum err_code commit_tables(struct committer *c, const struct cut *cut, struct err *e)
 {
     struct batch b = {.count = 0};
@@ -125,8 +138,9 @@ static enum err_code commit_tables(struct committer *c, const struct cut *cut, s
         struct followed_table *t = c->options.tables[i];
         struct data_file_list *files = files_of(c->parts, cut, t);
         bool new_def = def_changes(cut, t);
+        bool overtaken = overtakes(cut, t);
 
-        if (files != NULL || new_def) {
+        if (files != NULL || new_def || overtaken) {
             rc = batch_add(c, &b, cut, t, files, e);
         }
     }

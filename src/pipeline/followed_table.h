@@ -92,6 +92,7 @@ struct followed_table {
         bool made;                  /* by this run: an old watermark says nothing */
         bool vanished;              /* from the source, while the run was starting */
         bool backfill_complete;
+        bool outrun;     /* by another program: the checkpoint's definition is of before that */
         bool stale_mark; /* the watermark is of a table that was dropped */
         bool ahead;      /* at the start it had transactions that cuts may not have: source.gtids */
         const struct table_def *def; /* of the next checkpoint; NULL: gone or not known */

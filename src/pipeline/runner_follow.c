@@ -5,6 +5,7 @@
 
 #include "pipeline/committer.h"
 #include "pipeline/runner_int.h"
+#include "pipeline/schema_note.h"
 
 #define LANES_MAX       64u
 #define FILE_START      4u
@@ -270,10 +271,30 @@ static enum err_code open_schema(struct threads *t, struct err *e)
     return rc;
 }
 
+/*
+ * Up to another program's place nobody has read the log: what changed since the note is not in it.
+ * Where it is of a later place, others of our tables led there.
+ */
+static enum err_code find_note(const struct runner *r, const struct start *start, const char **out,
+                               struct err *e)
+{
+    const struct schema_place at = {start->position, start->gtids, start->source};
+    bool later = true;
+
+    *out = watermarks_note(r->watermarks, WATERMARK_NOTE_SCHEMA);
+    if (*out != NULL && start->inside) {
+        ERR_TRY(schema_note_is_later(*out, &at, &later, e));
+    }
+    *out = later ? *out : NULL;
+    return ERR_OK;
+}
+
 static enum err_code start_all(struct threads *t, const struct start *start, struct err *e)
 {
     struct runner *r = t->r;
+    const char *note = NULL;
 
+    ERR_TRY(find_note(r, start, &note, e));
     t->parts = queue_new(PARTS_BYTES_MAX);
     if (t->parts == NULL) {
         return err_nomem(e);
@@ -307,7 +328,7 @@ static enum err_code start_all(struct threads *t, const struct start *start, str
             .start_inside = start->inside,
             .replica_uuid = r->replica_uuid,
             .until_moves = r->until_moves,
-            .schema_note = watermarks_note(r->watermarks, WATERMARK_NOTE_SCHEMA),
+            .schema_note = note,
             .join = &r->join,
         },
         &t->follow, e));

@@ -119,24 +119,42 @@ static enum err_code take_row(const struct watermarks *watermarks, const struct 
     return set_place(table, &place, e);
 }
 
-static enum err_code choose_place(const struct run *run, const struct watermarks *watermarks,
-                                  const struct watermark *row, struct followed_table *table,
-                                  bool found, struct err *e)
+/*
+ * The row is the Python service's, say. It may lie inside of a transaction, and how the table
+ * looked there nobody has written down: `now` is how it looks on the server; NULL: it has none.
+ */
+static enum err_code take_others_row(const struct watermark *row, const char *source,
+                                     const struct table_def *now, struct followed_table *table,
+                                     struct err *e)
 {
-    bool later = !found;
+    const struct log_place place = {.source = source, .position = row->position};
 
-    if (!found) {
-        /* The Python service's row, say: how the table looked there nobody has written down. */
-        table->source.assumed = true;
-        table->source.inside = true;
-        table->commit.def = NULL;
+    table->source.assumed = true;
+    table->source.inside = true;
+    if (now != NULL) {
+        table->source.def = now;
+        table->commit.gone = false;
     }
+    table->commit.def = NULL;
+    table->commit.outrun = table->commit.expected.ordinal > 0;
+    return set_place(table, &place, e);
+}
+
+static enum err_code choose_place(const struct run *run, const struct watermarks *watermarks,
+                                  const struct watermark *row, const struct table_def *now,
+                                  struct followed_table *table, bool found, struct err *e)
+{
+    const struct log_place was = checkpoint_place(&table->commit.expected);
+    enum watermark_standing standing = WATERMARK_OTHERS;
+
     if (found) {
-        const struct log_place was = checkpoint_place(&table->commit.expected);
-
-        ERR_TRY(watermarks_is_later(watermarks, row, &was, &later, e));
+        ERR_TRY(watermarks_compare(watermarks, row, &was, run->source, &standing, e));
     }
-    if (later) {
+    if (standing == WATERMARK_OTHERS) {
+        const char *server = found ? was.source : "";
+
+        ERR_TRY(take_others_row(row, server, now, table, e));
+    } else if (standing == WATERMARK_LATER) {
         ERR_TRY(take_row(watermarks, row, table, e));
     }
     return refuse_foreign(run, table, e);
@@ -146,6 +164,7 @@ enum err_code table_state_load(struct run *run, const struct watermarks *waterma
                                struct followed_table *table, struct err *e)
 {
     const struct watermark *row = watermarks_find(watermarks, table->schema, table->name);
+    const struct table_def *now = table->source.def; /* a checkpoint's takes its place */
     bool found = false;
     bool has_rows = false;
     enum err_code rc = take_metadata(run, table, &found, &has_rows, e);
@@ -165,7 +184,7 @@ enum err_code table_state_load(struct run *run, const struct watermarks *waterma
         return ERR_OK;
     }
     if (has_mark) {
-        return choose_place(run, watermarks, row, table, found, e);
+        return choose_place(run, watermarks, row, now, table, found, e);
     }
     if (!found && has_rows) {
         return err_set(e, ERR_CONFIG,

@@ -164,6 +164,16 @@ const struct watermark_place *watermark_places_find(const struct watermark_place
     return found;
 }
 
+bool watermark_places_has(const struct watermark_places *p, const struct binlog_position *position)
+{
+    for (uint32_t i = 0; i < p->count; i++) {
+        if (same_position(&p->items[i].position, position)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 struct log_place watermark_place_of(const struct watermark_place *p)
 {
     return (struct log_place){.source = p->source,

@@ -51,6 +51,9 @@ void watermark_places_prune(struct watermark_places *p,
 const struct watermark_place *watermark_places_find(const struct watermark_places *p,
                                                     const struct binlog_position *position);
 
+/* Whether the position is in the list, of whatever server. */
+bool watermark_places_has(const struct watermark_places *p, const struct binlog_position *position);
+
 /* Its texts are the place's. */
 struct log_place watermark_place_of(const struct watermark_place *p);
 

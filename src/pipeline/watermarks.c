@@ -108,22 +108,63 @@ bool watermarks_place(const struct watermarks *w, const struct binlog_position *
     return found != NULL;
 }
 
-enum err_code watermarks_is_later(const struct watermarks *w, const struct watermark *row,
-                                  const struct log_place *checkpoint, bool *out, struct err *e)
+static bool is_source(const char *server, const char *source)
 {
+    return server[0] == '\0' || source[0] == '\0' || strcmp(server, source) == 0;
+}
+
+/*
+ * Positions are those of one server if that is the checkpoint's, is followed now, and none else was
+ * meanwhile.
+ */
+static bool compares(const struct watermarks *w, const struct log_place *checkpoint,
+                     const char *source)
+{
+    const char *last = w->places.count == 0 ? "" : w->places.items[0].source;
+
+    return checkpoint->position.file[0] != '\0' && is_source(checkpoint->source, source) &&
+           is_source(checkpoint->source, last);
+}
+
+static enum err_code compare_others(const struct watermarks *w, const struct watermark *row,
+                                    const struct log_place *checkpoint, const char *source,
+                                    enum watermark_standing *out, struct err *e)
+{
+    int order = binlog_position_compare(&row->position, &checkpoint->position);
+
+    *out = order > 0 ? WATERMARK_OTHERS : WATERMARK_NOT_LATER;
+    if (order == 0 || compares(w, checkpoint, source)) {
+        return ERR_OK;
+    }
+    return err_set(e, ERR_SOURCE,
+                   "the watermark of %s.%s (%s:%llu) was written by another program, and calve's "
+                   "checkpoint of the table (%s:%llu) is of another server (%s) than the one that "
+                   "was followed since: which of them is later cannot be told. Drop the Iceberg "
+                   "table and copy it again; or, if no program but calve has written to the table "
+                   "since the checkpoint, remove the row, and the checkpoint counts",
+                   row->schema, row->table, row->position.file,
+                   (unsigned long long)row->position.offset, checkpoint->position.file,
+                   (unsigned long long)checkpoint->position.offset, checkpoint->source);
+}
+
+enum err_code watermarks_compare(const struct watermarks *w, const struct watermark *row,
+                                 const struct log_place *checkpoint, const char *source,
+                                 enum watermark_standing *out, struct err *e)
+{
+    int order = binlog_position_compare(&row->position, &checkpoint->position);
     struct log_place at;
+    bool later = false;
 
     if (!watermarks_place(w, &row->position, &at)) {
-        *out = checkpoint->gtids == NULL &&
-               binlog_position_compare(&row->position, &checkpoint->position) > 0;
-        return ERR_OK;
+        if (!watermark_places_has(&w->places, &row->position)) {
+            return compare_others(w, row, checkpoint, source, out, e);
+        }
+        later = checkpoint->gtids == NULL && order > 0;
+    } else if (strcmp(at.source, checkpoint->source) != 0 || order != 0) {
+        ERR_TRY(log_place_reaches(&at, checkpoint, &later, e));
     }
-    if (strcmp(at.source, checkpoint->source) == 0 &&
-        binlog_position_compare(&at.position, &checkpoint->position) == 0) {
-        *out = false;
-        return ERR_OK;
-    }
-    return log_place_reaches(&at, checkpoint, out, e);
+    *out = later ? WATERMARK_LATER : WATERMARK_NOT_LATER;
+    return ERR_OK;
 }
 
 static enum err_code set_note(struct watermarks *w, int which, const char *text, struct err *e)

@@ -63,14 +63,25 @@ const struct watermark *watermarks_at(const struct watermarks *w, uint32_t i);
 bool watermarks_place(const struct watermarks *w, const struct binlog_position *position,
                       struct log_place *out);
 
+enum watermark_standing {
+    WATERMARK_NOT_LATER, /* than the checkpoint, which counts */
+    WATERMARK_LATER,     /* our own, and the table had no rows since the checkpoint */
+    WATERMARK_OTHERS,    /* later, and another program's: what it appended since is in the table */
+};
+
 /*
- * Whether a row is later than the checkpoint of its table. The table had no rows between the two,
- * so where that cannot be told the checkpoint is right as well, only longer ago. Errors:
- * ERR_CORRUPT a GTID set that cannot be read.
+ * Where a row stands to the checkpoint of its table. At a place that this connection has noted it
+ * is our own: where it cannot be told which of the two is later, the checkpoint is right as well,
+ * only longer ago. At any other it is another program's, which wrote a position of `source`, the
+ * server that is followed now; "" where nobody has asked it, and then it is taken for the
+ * checkpoint's.
+ *
+ * Errors: ERR_CORRUPT a GTID set that cannot be read; ERR_SOURCE another program's row and a
+ * checkpoint of another server, which do not compare.
  */
-MUST_USE enum err_code watermarks_is_later(const struct watermarks *w, const struct watermark *row,
-                                           const struct log_place *checkpoint, bool *out,
-                                           struct err *e);
+MUST_USE enum err_code watermarks_compare(const struct watermarks *w, const struct watermark *row,
+                                          const struct log_place *checkpoint, const char *source,
+                                          enum watermark_standing *out, struct err *e);
 
 /*
  * What a connection remembers of its source beside the tables' checkpoints, each a text that is a

@@ -65,6 +65,27 @@ class Handed:
             self.service.append([event("insert", file, end, {"id": i, "note": f"note {i}"})])
             self.service.mark(file, end)
 
+    def follow_halfway(self, first, second, table="orders"):
+        """Two inserts of one transaction; the service has seen the first, and its watermark lies between them."""
+        self.source.sql("BEGIN", f"INSERT INTO {table} VALUES ({first}, 'a')",
+                        f"INSERT INTO {table} VALUES ({second}, 'b')", "COMMIT")
+        file = self.source.position()[0]
+        end = [end for name, end in rows_events(self.source, file) if "rite_rows" in name][-2]
+        self.service.append([event("insert", file, end, {"id": first, "note": "a"})])
+        self.service.mark(file, end)
+
+    def catch_up(self):
+        result = self.calve.plain(env={"CALVE_UNTIL": "current"})
+        assert result.status == 0, result
+
+    def changes(self):
+        """[(event_type, id)] in the order of the table."""
+        return [(c.event_type, json.loads(c.payload)["id"])
+                for c in self.place.lake.changes(self.source.schema, "orders")]
+
+    def checkpoint(self):
+        return self.place.lake.checkpoint(self.source.schema, "orders", "shop_db")
+
     def rows(self):
         """{id: note} after all changes in the order of the table."""
         found = {}
@@ -226,3 +247,84 @@ def test_under_load_and_kills(kind, hand):
                                   datetime.datetime(2026, 1, 2))])
     assert len(handed.service.rows()) == rows + 1
     assert handed.service.watermark()["log_position"] == offset + 500
+
+
+COPIED = [("backfill", 1), ("backfill", 2), ("backfill", 3)]
+
+
+def copied_by_calve(handed):
+    """calve made the copy, so the checkpoint has all that it can have; then one change of its own."""
+    result = handed.calve.plain(env={"CDC_MODE": "backfill"})
+    assert result.status == 0, result
+    handed.source.sql("INSERT INTO orders VALUES (10, 'by calve')")
+    handed.catch_up()
+    return COPIED + [("insert", 10)]
+
+
+@pytest.mark.parametrize("flavor", ["mysql-9", "mariadb-10.11"])
+def test_there_and_back_again_from_calves_copy(flavor, hand):
+    """A checkpoint with GTIDs, and a row of the service behind it, which knows none: the row counts."""
+    handed = hand("glue", flavor)
+    before = copied_by_calve(handed)
+    assert handed.checkpoint()["gtid"]
+    handed.follow([20, 21])
+    handed.catch_up()
+    assert handed.changes() == before + [("insert", 20), ("insert", 21)]
+    handed.source.sql("INSERT INTO orders VALUES (30, 'by calve')")
+    handed.catch_up()
+    handed.follow([31])
+    handed.catch_up()
+    assert handed.changes() == before + [("insert", i) for i in (20, 21, 30, 31)]
+    assert handed.rows() == handed.expected()
+
+
+@pytest.mark.parametrize("flavor", ["mysql-9", "mariadb-10.11"])
+def test_there_and_back_again_inside_a_transaction(flavor, hand):
+    """The service stopped between two rows events of a transaction, and calve has a checkpoint of before."""
+    handed = hand("glue", flavor)
+    before = copied_by_calve(handed)
+    handed.follow_halfway(20, 21)
+    handed.catch_up()
+    assert handed.changes() == before + [("insert", 20), ("insert", 21)]
+    assert position_of(handed.service.watermark()) == end_of(handed.source)
+
+    # Once more, from a table that has no GTIDs since then.
+    handed.follow_halfway(30, 31)
+    handed.catch_up()
+    handed.catch_up()
+    assert handed.changes() == before + [("insert", i) for i in (20, 21, 30, 31)]
+    assert handed.rows() == handed.expected()
+
+
+def test_there_and_back_again_over_another_column(hand):
+    """The table was altered while the service was in charge: calve's definition is of before, also when the first
+    run after that finds no rows."""
+    handed = hand("glue")
+    before = copied_by_calve(handed)
+    handed.source.sql("ALTER TABLE orders RENAME COLUMN note TO remark")
+    handed.follow([20])
+    handed.source.sql("CREATE TABLE other (id INT PRIMARY KEY)")
+    handed.catch_up()
+    assert "table" not in handed.checkpoint()
+    assert position_of(handed.service.watermark()) == end_of(handed.source)
+    handed.source.sql("INSERT INTO orders VALUES (30, 'by calve')")
+    handed.catch_up()
+    assert handed.changes() == before + [("insert", 20), ("insert", 30)]
+    assert handed.place.lake.changes(handed.source.schema, "orders")[-1].payload == '{"id":30,"remark":"by calve"}'
+
+
+def test_there_and_back_again_on_another_server(hand):
+    """A checkpoint of another server than the one that the service went on with: nothing tells which is later."""
+    handed = hand("glue")
+    before = copied_by_calve(handed)
+    table = handed.place.lake.table(handed.source.schema, "orders")
+    checkpoint = handed.checkpoint() | {"source": "00000000-0000-0000-0000-000000000001"}
+    with table.transaction() as change:
+        change.set_properties({"calve.checkpoint.shop_db": json.dumps(checkpoint)})
+    handed.follow([20])
+    row = handed.service.watermark()
+    result = handed.calve.plain(env={"CALVE_UNTIL": "current"})
+    assert result.status == 1, result
+    assert "was written by another program" in result.error and "cannot be told" in result.error
+    assert handed.changes() == before + [("insert", 20)]
+    assert handed.service.watermark() == row
