@@ -79,10 +79,10 @@ enum err_code commit_refuse_deletes(const struct iceberg_manifest_list *list, st
             return err_set(e, ERR_UNSUPPORTED,
                            "the table has delete files, which another writer made by an UPDATE, "
                            "DELETE or MERGE that merges on read: calve does not apply them. Let "
-                           "that engine rewrite the table's files (Athena: OPTIMIZE ... REWRITE "
-                           "DATA USING BIN_PACK; Spark: CALL system.rewrite_data_files with "
-                           "delete-file-threshold 1 and remove-dangling-deletes true), then start "
-                           "again");
+                           "an engine rewrite its files, and start again (Spark: CALL "
+                           "system.rewrite_data_files, then system.rewrite_position_delete_files, "
+                           "both with rewrite-all=true; Athena: OPTIMIZE ... REWRITE DATA USING "
+                           "BIN_PACK with optimize_rewrite_delete_file_threshold=1)");
         }
     }
     return ERR_OK;

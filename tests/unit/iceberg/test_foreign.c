@@ -166,7 +166,7 @@ TEST(test_foreign__names_no_live_files_where_rows_were_deleted)
                                   &files, &count, &e),
                ERR_UNSUPPORTED, &e);
     assert_non_null(strstr(e.msg, "the table has delete files"));
-    assert_non_null(strstr(e.msg, "rewrite the table's files"));
+    assert_non_null(strstr(e.msg, "rewrite its files"));
     assert_null(files);
     assert_u64_eq(count, 0);
     lake_close(&l);
