@@ -153,6 +153,24 @@ const char *iceberg_metadata_property(const struct iceberg_metadata *m, const ch
     return json_string_value(json_object_get(json_object_get(m->root, "properties"), key));
 }
 
+enum err_code iceberg_metadata_each_property(const struct iceberg_metadata *m, const char *prefix,
+                                             enum err_code (*each)(void *ctx, const char *key,
+                                                                   const char *value,
+                                                                   struct err *e),
+                                             void *ctx, struct err *e)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(json_object_get(m->root, "properties"), key, value)
+    {
+        if (str_starts_with(key, prefix) && json_is_string(value)) {
+            ERR_TRY(each(ctx, key, json_string_value(value), e));
+        }
+    }
+    return ERR_OK;
+}
+
 int64_t iceberg_metadata_snapshot_id(const struct iceberg_metadata *m)
 {
     return metadata_int(m, "current-snapshot-id", -1);

@@ -41,7 +41,15 @@ const struct json_t *iceberg_metadata_document(const struct iceberg_metadata *m)
 const char *iceberg_metadata_location(const struct iceberg_metadata *m);
 const char *iceberg_metadata_uuid(const struct iceberg_metadata *m);
 const char *iceberg_metadata_property(const struct iceberg_metadata *m,
-                                      const char *key);                 /* or NULL */
+                                      const char *key); /* or NULL */
+
+/* Calls each for the table properties whose keys begin so, until it fails; that is then returned.
+ */
+MUST_USE enum err_code iceberg_metadata_each_property(
+    const struct iceberg_metadata *m, const char *prefix,
+    enum err_code (*each)(void *ctx, const char *key, const char *value, struct err *e), void *ctx,
+    struct err *e);
+
 int64_t iceberg_metadata_snapshot_id(const struct iceberg_metadata *m); /* -1: none */
 uint32_t iceberg_metadata_snapshot_count(const struct iceberg_metadata *m);
 

@@ -19,7 +19,9 @@ struct watermarks {
     int64_t snapshot_id; /* what `rows` were read from or written to */
     char *table_location;
     struct watermark_rows rows;
+    char *property_prefix;          /* of the properties of all server ids */
     struct watermark_places places; /* what the property says */
+    struct watermark_places former; /* what those of other server ids say of our rows */
     char *note_properties[WATERMARK_NOTES];
     char *notes[WATERMARK_NOTES]; /* NULL: none */
 };
@@ -46,6 +48,7 @@ enum err_code watermarks_new(const struct watermarks_options *options, struct wa
     w->connection = str_dup(options->connection);
     w->property =
         str_format("calve.watermark.%s.%lld", options->connection, (long long)options->server_id);
+    w->property_prefix = str_format("calve.watermark.%s.", options->connection);
     bool named = true;
 
     for (int i = 0; i < WATERMARK_NOTES; i++) {
@@ -53,7 +56,8 @@ enum err_code watermarks_new(const struct watermarks_options *options, struct wa
                                            (long long)options->server_id);
         named = named && w->note_properties[i] != NULL;
     }
-    if (w->location == NULL || w->connection == NULL || w->property == NULL || !named) {
+    if (w->location == NULL || w->connection == NULL || w->property == NULL ||
+        w->property_prefix == NULL || !named) {
         watermarks_free(w);
         return err_nomem(e);
     }
@@ -69,7 +73,9 @@ void watermarks_free(struct watermarks *w)
         free(w->connection);
         free(w->property);
         free(w->table_location);
+        free(w->property_prefix);
         watermark_places_deinit(&w->places);
+        watermark_places_deinit(&w->former);
         for (int i = 0; i < WATERMARK_NOTES; i++) {
             free(w->note_properties[i]);
             free(w->notes[i]);
@@ -80,21 +86,72 @@ void watermarks_free(struct watermarks *w)
 
 /* ---- the property ---- */
 
-static enum err_code read_property(struct watermarks *w, const struct iceberg_metadata *metadata,
-                                   struct err *e)
+static bool some_row_stands(void *ctx, const struct binlog_position *position)
+{
+    const struct watermarks *w = ctx;
+
+    for (uint32_t i = 0; i < w->rows.count; i++) {
+        const struct watermark *row = &w->rows.items[i];
+
+        if (row->server_id == w->options.server_id && row->position.offset == position->offset &&
+            strcmp(row->position.file, position->file) == 0 &&
+            strcmp(row->connection_name, w->connection) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static enum err_code parse_property(const char *key, const char *text, struct watermark_places *out,
+                                    struct err *e)
+{
+    enum err_code rc = watermark_places_parse(text, out, e);
+
+    if (rc != ERR_OK) {
+        err_wrap(e, "%s.%s: the property %s cannot be read", ident.ns, ident.name, key);
+    }
+    return rc;
+}
+
+/* Of the places that stand under another server id those that are a row's of ours. */
+static enum err_code take_former(void *ctx, const char *key, const char *text, struct err *e)
+{
+    struct watermarks *w = ctx;
+    struct watermark_places its = {.count = 0};
+    uint64_t id;
+
+    /* A connection's name may have dots, too. */
+    if (strcmp(key, w->property) == 0 ||
+        !str_to_u64(span_str(key + strlen(w->property_prefix)), &id)) {
+        return ERR_OK;
+    }
+    enum err_code rc = parse_property(key, text, &its, e);
+
+    for (uint32_t i = its.count; i > 0 && rc == ERR_OK; i--) {
+        const struct watermark_place *p = &its.items[i - 1];
+
+        if (some_row_stands(w, &p->position) && !watermark_places_has(&w->places, &p->position)) {
+            const struct log_place at = watermark_place_of(p);
+
+            rc = watermark_places_put(&w->former, &at, e);
+        }
+    }
+    watermark_places_deinit(&its);
+    return rc;
+}
+
+/* After the rows. */
+static enum err_code read_properties(struct watermarks *w, const struct iceberg_metadata *metadata,
+                                     struct err *e)
 {
     const char *text = iceberg_metadata_property(metadata, w->property);
 
     watermark_places_deinit(&w->places);
-    if (text == NULL) {
-        return ERR_OK;
+    watermark_places_deinit(&w->former);
+    if (text != NULL) {
+        ERR_TRY(parse_property(w->property, text, &w->places, e));
     }
-    enum err_code rc = watermark_places_parse(text, &w->places, e);
-
-    if (rc != ERR_OK) {
-        err_wrap(e, "%s.%s: the property %s cannot be read", ident.ns, ident.name, w->property);
-    }
-    return rc;
+    return iceberg_metadata_each_property(metadata, w->property_prefix, take_former, w, e);
 }
 
 bool watermarks_place(const struct watermarks *w, const struct binlog_position *position,
@@ -102,10 +159,19 @@ bool watermarks_place(const struct watermarks *w, const struct binlog_position *
 {
     const struct watermark_place *found = watermark_places_find(&w->places, position);
 
+    if (found == NULL) {
+        found = watermark_places_find(&w->former, position);
+    }
     if (found != NULL) {
         *out = watermark_place_of(found);
     }
     return found != NULL;
+}
+
+/* Also where it cannot be told which server's. */
+static bool is_noted(const struct watermarks *w, const struct binlog_position *position)
+{
+    return watermark_places_has(&w->places, position) || watermark_places_has(&w->former, position);
 }
 
 static bool is_source(const char *server, const char *source)
@@ -156,7 +222,7 @@ enum err_code watermarks_compare(const struct watermarks *w, const struct waterm
     bool later = false;
 
     if (!watermarks_place(w, &row->position, &at)) {
-        if (!watermark_places_has(&w->places, &row->position)) {
+        if (!is_noted(w, &row->position)) {
             return compare_others(w, row, checkpoint, source, out, e);
         }
         later = checkpoint->gtids == NULL && order > 0;
@@ -222,12 +288,12 @@ static enum err_code load_table(struct watermarks *w, struct err *e)
     }
     free(w->table_location);
     w->table_location = str_dup(iceberg_metadata_location(table.metadata));
-    rc = w->table_location == NULL ? err_nomem(e) : read_property(w, table.metadata, e);
-    if (rc == ERR_OK) {
-        rc = read_notes(w, table.metadata, e);
-    }
+    rc = w->table_location == NULL ? err_nomem(e) : read_notes(w, table.metadata, e);
     if (rc == ERR_OK) {
         rc = load_rows(w, &table, e);
+    }
+    if (rc == ERR_OK) {
+        rc = read_properties(w, table.metadata, e);
     }
     w->loaded = rc == ERR_OK;
     w->snapshot_id = iceberg_metadata_snapshot_id(table.metadata);
@@ -387,22 +453,6 @@ static enum err_code apply_one(struct watermarks *w, const struct watermark_upda
     row->updated_at_us = now_us;
     *changed = true;
     return ERR_OK;
-}
-
-static bool some_row_stands(void *ctx, const struct binlog_position *position)
-{
-    const struct watermarks *w = ctx;
-
-    for (uint32_t i = 0; i < w->rows.count; i++) {
-        const struct watermark *row = &w->rows.items[i];
-
-        if (row->server_id == w->options.server_id && row->position.offset == position->offset &&
-            strcmp(row->position.file, position->file) == 0 &&
-            strcmp(row->connection_name, w->connection) == 0) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Applies the updates to the rows; *changed is false when all of them said so already. */

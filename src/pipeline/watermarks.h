@@ -57,8 +57,9 @@ const struct watermark *watermarks_at(const struct watermarks *w, uint32_t i);
 
 /*
  * Whose place a row's position is and the GTID set there, from the property
- * calve.watermark.<connection>.<server_id>; false when that is not known. Texts live until the next
- * load or commit.
+ * calve.watermark.<connection>.<server_id>, or one of another server id, as rows may be given
+ * another (docs/migration.md); false when that is not known. Texts live until the next load or
+ * commit.
  */
 bool watermarks_place(const struct watermarks *w, const struct binlog_position *position,
                       struct log_place *out);

@@ -4,6 +4,7 @@
 
 #include "base/str.h"
 #include "fake_clock.h"
+#include "pipeline/changelog.h"
 #include "temp_folder.h"
 #include "test.h"
 
@@ -19,6 +20,23 @@ struct fixture {
     struct watermarks *w;
     char location[160];
 };
+
+static void open_as(struct fixture *f, int64_t server_id)
+{
+    struct err e = {0};
+
+    assert_ok(watermarks_new(&(struct watermarks_options){.catalog = f->catalog,
+                                                          .store = f->store,
+                                                          .location = f->location,
+                                                          .connection = "c1",
+                                                          .server_id = server_id,
+                                                          .zstd_level = 1,
+                                                          .retention = {.keep_count = 20},
+                                                          .clock = fake_clock(&f->time)},
+                             &f->w, &e),
+              &e);
+    assert_ok(watermarks_load(f->w, true, &e), &e);
+}
 
 static void set_up(struct fixture *f)
 {
@@ -36,17 +54,7 @@ static void set_up(struct fixture *f)
                                                                    .clock = fake_clock(&f->time)},
                                   &f->catalog, &e),
               &e);
-    assert_ok(watermarks_new(&(struct watermarks_options){.catalog = f->catalog,
-                                                          .store = f->store,
-                                                          .location = f->location,
-                                                          .connection = "c1",
-                                                          .server_id = 1,
-                                                          .zstd_level = 1,
-                                                          .retention = {.keep_count = 20},
-                                                          .clock = fake_clock(&f->time)},
-                             &f->w, &e),
-              &e);
-    assert_ok(watermarks_load(f->w, true, &e), &e);
+    open_as(f, 1);
 }
 
 static void tear_down(struct fixture *f)
@@ -171,6 +179,77 @@ TEST(test_watermarks__takes_a_place_of_two_servers_for_its_own)
     tear_down(&f);
 }
 
+static void set_property(struct fixture *f, const char *key, const char *value)
+{
+    const struct iceberg_property property = {key, value};
+    struct catalog_commit_result result = {0};
+    struct err e = {0};
+
+    assert_ok(catalog_commit(f->catalog,
+                             (struct table_ident){WATERMARKS_NAMESPACE, WATERMARKS_TABLE},
+                             &(struct catalog_change){.change = {.properties = &property,
+                                                                 .property_count = 1,
+                                                                 .retention = {.keep_count = 20}}},
+                             &result, &e),
+              &e);
+}
+
+/* Rows of several processes are given one id; what is noted of their places keeps its old name. */
+TEST(test_watermarks__knows_its_own_places_under_another_server_id)
+{
+    static const char noted[] =
+        "{\"file\":\"b.000002\",\"pos\":300,\"source\":\"" UUID_A "\",\"gtid\":\"" GTIDS "\"}";
+    static const struct {
+        const char *key;
+        uint64_t row;
+        bool known;
+    } cases[] = {
+        {"calve.watermark.c1.2", 300, true},  {"calve.watermark.c1.2", 301, false},
+        {"calve.watermark.c2.2", 300, false}, {"calve.watermark.c1.x.2", 300, false},
+        {"calve.watermark.c1.", 300, false},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct fixture f;
+        const struct watermark_update update = {.schema = "shop", .table = "orders"};
+        const struct log_place at = {.source = UUID_A, .position = {"b.000002", cases[i].row}};
+        struct log_place found;
+        struct err e = {0};
+
+        set_up(&f);
+        assert_ok(watermarks_commit(f.w, &update, 1, &at, &e), &e);
+        /* The row as it would be with the id that it is looked for by: nobody noted its place. */
+        set_property(&f, "calve.watermark.c1.1",
+                     "{\"file\":\"b.000001\",\"pos\":4,\"source\":\"" UUID_A "\"}");
+        set_property(&f, cases[i].key, noted);
+        watermarks_free(f.w);
+        open_as(&f, 1);
+        const struct watermark *row = watermarks_find(f.w, "shop", "orders");
+
+        assert_non_null(row);
+        assert_int_equal(watermarks_place(f.w, &row->position, &found), cases[i].known);
+        if (cases[i].known) {
+            assert_string_equal(found.gtids, GTIDS);
+        }
+        tear_down(&f);
+    }
+}
+
+TEST(test_watermarks__reports_a_note_that_is_none)
+{
+    struct fixture f;
+    struct err e = {0};
+
+    set_up(&f);
+    mark(&f, UUID_A, 300);
+    set_property(&f, "calve.watermark.c1.2", "{");
+    assert_err(watermarks_load(f.w, false, &e), ERR_CORRUPT, &e);
+    assert_non_null(strstr(e.msg, "the property calve.watermark.c1.2 cannot be read"));
+    tear_down(&f);
+}
+
 TEST_MAIN(test_case(test_watermarks__tells_another_programs_row_from_its_own),
           test_case(test_watermarks__does_not_compare_with_a_mere_set),
+          test_case(test_watermarks__knows_its_own_places_under_another_server_id),
+          test_case(test_watermarks__reports_a_note_that_is_none),
           test_case(test_watermarks__takes_a_place_of_two_servers_for_its_own))
