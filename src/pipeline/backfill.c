@@ -352,6 +352,7 @@ static enum err_code next_checkpoint(const struct copy *c, struct checkpoint *ou
     if (rc == ERR_OK) {
         out->copied = true;
         out->started = true;
+        out->inside = t->source.inside;
     }
     buf_deinit(&gtids);
     return rc;

@@ -47,6 +47,7 @@ enum err_code checkpoint_print(const struct checkpoint *c, struct buf *out, stru
     json_fields_set_uint(&p, o, "time-us", c->time_us < 0 ? 0 : (uint64_t)c->time_us);
     json_fields_set_uint(&p, o, "copied", c->copied);
     json_fields_set_uint(&p, o, "started", c->started);
+    json_fields_set_uint(&p, o, "inside", c->inside);
     json_fields_set_uint(&p, o, "gone", c->gone);
     if (c->def != NULL) {
         p.failed |= json_object_set_new(o, "table", def_to_json(&p, c->def)) != 0;
@@ -84,6 +85,7 @@ static enum err_code read_fields(const json_t *o, struct checkpoint *out, struct
     out->time_us = (int64_t)json_fields_uint(&p, o, "time-us", INT64_MAX);
     out->copied = json_fields_uint(&p, o, "copied", 1) != 0;
     out->started = json_fields_uint(&p, o, "started", 1) != 0;
+    out->inside = json_fields_uint(&p, o, "inside", 1) != 0;
     out->gone = json_fields_uint(&p, o, "gone", 1) != 0;
     json_fields_copy_text(&p, out->run, sizeof out->run, o, "run");
     json_fields_copy_text(&p, out->source, sizeof out->source, o, "source");

@@ -30,6 +30,8 @@ struct checkpoint {
     int64_t time_us;                 /* when the cut was made */
     bool copied;                     /* a whole copy of the table (backfill) is in it */
     bool started;                    /* no cut wrote it but a copy or a start: no DDL led there */
+    bool inside;                     /* the position may lie inside of a transaction: it is another
+                                        program's, and a copy has kept it */
     bool gone;                       /* the source has no such table at the position */
     struct table_def *def; /* the source's definition as of the position; NULL: gone or unknown */
     struct arena arena;

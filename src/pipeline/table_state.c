@@ -50,6 +50,7 @@ static enum err_code take_checkpoint(struct run *run, struct followed_table *t,
     t->commit.gone = c->gone;
     t->commit.def = NULL;
     t->source.assumed = !c->gone && c->def == NULL;
+    t->source.inside = c->inside;
     if (c->gone) {
         t->source.def = NULL;
     }
@@ -116,6 +117,7 @@ static enum err_code take_row(const struct watermarks *watermarks, const struct 
     struct log_place place = {.source = "", .position = row->position};
 
     (void)watermarks_place(watermarks, &row->position, &place);
+    table->source.inside = false;
     return set_place(table, &place, e);
 }
 

@@ -330,6 +330,22 @@ def test_there_and_back_again_on_another_server(hand):
     assert handed.service.watermark() == row
 
 
+def test_a_copy_that_comes_behind_the_watermark(hand):
+    """The service followed without a copy, and stopped inside of a transaction; calve copies in a process of its own.
+    The copy keeps the place, and the rest of the transaction is due still."""
+    handed = hand("glue")
+    handed.follow([10])
+    handed.follow_halfway(20, 21)
+    assert not handed.service.watermark()["backfill_complete"]
+    result = handed.calve.plain(env={"CDC_MODE": "backfill"})
+    assert result.status == 0, result
+    assert handed.changes().count(("backfill", 21)) == 1
+    handed.catch_up()
+    assert [change for change in handed.changes() if change[0] == "insert"] == [("insert", i) for i in (10, 20, 21)]
+    assert handed.rows() == handed.expected()
+    assert "inside" not in handed.checkpoint()
+
+
 DELETE_FILES = "loading cdc_metadata.watermarks: the table has delete files"
 
 

@@ -113,6 +113,8 @@ TEST(test_checkpoint__round_trips)
     cases[1].gtids = gtids;
     cases[1].position = (struct binlog_position){"", 0};
     cases[2].copied = true;
+    cases[2].started = true;
+    cases[2].inside = true;
     cases[1].gone = true;
     cases[2].data_ordinal = 0;
     cases[2].source[0] = '\0';
@@ -141,6 +143,8 @@ TEST(test_checkpoint__round_trips)
         assert_u64_eq(back.log_created_s, cases[i].log_created_s);
         assert_int_equal(back.anonymous, cases[i].anonymous);
         assert_int_equal(back.copied, cases[i].copied);
+        assert_int_equal(back.started, cases[i].started);
+        assert_int_equal(back.inside, cases[i].inside);
         assert_int_equal(back.gone, cases[i].gone);
         assert_null(back.def);
         if (cases[i].gtids == NULL) {
