@@ -130,7 +130,6 @@ CASES = [
     ("glue", "a missing bucket", option(warehouse="s3://no-such-bucket/lake"),
      ("NoSuchBucket", "no bucket 'no-such-bucket'", "warehouse"), CONFIG),
     ("glue", "no leave to write", denied("s3", "PutObject"), ("AccessDenied", "s3:PutObject", "IAM policy"), CONFIG),
-    ("glue", "no leave to read", denied("s3", "GetObject"), ("AccessDenied", "s3:GetObject", "IAM policy"), CONFIG),
     ("glue", "no leave to get tables", denied("catalog", "GetTable"),
      ("AccessDeniedException", "glue:GetTable", "Lake Formation", "Describe"), CONFIG),
     ("glue", "no leave to make tables", denied("catalog", "CreateTable"),
@@ -231,6 +230,7 @@ def test_what_is_wrong_is_said(kind, how, words, status, make_lake):
 
 @pytest.mark.parametrize("kind,operation,words", [
     ("glue", "ListObjectsV2", ("list:", "s3:ListBucket")), ("glue", "DeleteObject", ("delete:", "s3:DeleteObject")),
+    ("glue", "GetObject", ("AccessDenied", "s3:GetObject", "IAM policy")),
     ("rest", "DeleteObject", ("delete:", "s3:DeleteObject")), ("glue", "GetTables", ("glue:GetTables", "Describe"))])
 def test_check_finds_what_a_run_needs_later(kind, operation, words, make_lake):
     """A first run does well without these."""
