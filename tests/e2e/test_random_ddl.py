@@ -121,6 +121,16 @@ GONE = re.compile(r"^run\.failed (copying|reading the definition of) "
                   r".*(\(error (1146|1054|1412)\)|there is no such table|sees no column of it)")
 
 
+# A table that was found under way and copied is further than the others, which are followed from where they are: if it
+# was swapped for one of them in between, nothing says what it was then (docs/compatibility.md).
+UNSEEN = re.compile(r"^run\.failed .* was changed at .* by: RENAME TABLE .* calve stopped in front of it "
+                    r"\(the table's definition is not known\)")
+
+
+class Unseen(AssertionError):
+    """calve stopped in front of a swap with a table that it found later."""
+
+
 class Follower:
     """A calve that is killed, stopped, halted and started again at random."""
 
@@ -143,9 +153,14 @@ class Follower:
         if wait:
             self.running.wait_event("source.connected")
 
+    def judge(self):
+        if UNSEEN.match(self.told[-1]) and self.events["table.found"]:
+            raise Unseen(self.told[-1])
+
     def check(self):
         if self.running is not None and not self.running.alive():
             self.note(self.running.events())
+            self.judge()
             assert GONE.match(self.told[-1]), f"calve ended: {self.told[-1]}"
             self.events["ended by a table that is gone"] += 1
             self.running = None
@@ -184,6 +199,7 @@ class Follower:
         else:
             result = self.running.stop()
             self.note(result.events)
+            self.judge()
             assert result.status == 0 or GONE.match(self.told[-1]), result
         self.running = None
 
@@ -197,6 +213,7 @@ class Follower:
         self.end()
         result = self.calve.run("run", until="current", timeout=120)
         self.note(result.events)
+        self.judge()
         assert result.status == 0, result.error
 
 
@@ -204,6 +221,7 @@ class Follower:
 @pytest.mark.parametrize("flavor,metadata", MODES, ids=lambda v: v)
 def test_random_ddl(flavor, metadata, make_source, make_calve, make_play):
     seed = throw_seed()
+    unseen = False
     for attempt in range(3):
         source = make_source(flavor)
         old = source.value("SELECT @@GLOBAL.binlog_row_metadata")
@@ -211,6 +229,11 @@ def test_random_ddl(flavor, metadata, make_source, make_calve, make_play):
         try:
             storm(source, make_play(source, seed + attempt), make_calve)
             return
+        except Unseen as e:
+            if unseen:
+                raise
+            print(f"once more, with other dice: {e}")
+            unseen = True
         except BaseException:
             time.sleep(1)
             if source.server.running():
