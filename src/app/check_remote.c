@@ -284,12 +284,11 @@ static void check_table(const struct config *c, const struct lake *lake, struct 
 static void check_rest_warehouse(const struct config *c, const struct lake *lake,
                                  struct findings *f, const char *id)
 {
-    char location[LOCATION_BYTES];
+    struct scratch s;
     struct err why = {0};
 
-    (void)snprintf(location, sizeof location, "%s/calve-check-%s/object.txt", c->warehouse_location,
-                   id);
-    enum err_code rc = store_put(lake->store, location, span_str(OBJECT_TEXT), &why);
+    scratch_init(&s, f, lake->store, c->warehouse_location, id);
+    enum err_code rc = store_put(s.store, s.location, span_str(OBJECT_TEXT), &why);
 
     if (rc != ERR_OK) {
         finding_add(f, FINDING_NOTE, "write",
@@ -297,7 +296,7 @@ static void check_rest_warehouse(const struct config *c, const struct lake *lake
                     why.msg);
         return;
     }
-    rc = store_remove(lake->store, location, &why);
+    rc = store_remove(s.store, s.location, &why);
     (void)report(f, "write", rc, &why, "objects can be written to the warehouse");
 }
 

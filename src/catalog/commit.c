@@ -406,7 +406,7 @@ static void try_together(struct catalog *c, struct commit *all, uint32_t count)
     }
 }
 
-static enum err_code commit_rest(struct commit *r, struct err *e)
+static enum err_code commit_alone(struct commit *r, struct err *e)
 {
     struct err why = {0};
     enum err_code rc = r->done ? ERR_OK : run_commit(r, &why);
@@ -449,7 +449,7 @@ enum err_code catalog_commit_all(struct catalog *c, struct catalog_commit_item *
     }
     try_together(c, all, count);
     for (uint32_t i = 0; i < count && rc == ERR_OK; i++) {
-        rc = commit_rest(&all[i], e);
+        rc = commit_alone(&all[i], e);
     }
     for (uint32_t i = 0; i < count; i++) {
         items[i].result = all[i].result;

@@ -84,14 +84,19 @@ struct batch {
     uint32_t count;
 };
 
-static enum err_code batch_commit(struct committer *c, struct batch *b, struct err *e)
+static void batch_drop(struct batch *b)
 {
-    enum err_code rc = table_commit_all(c->options.run, b->items, b->count, e);
-
     for (uint32_t i = 0; i < b->count; i++) {
         checkpoint_deinit(&b->items[i].next);
     }
     b->count = 0;
+}
+
+static enum err_code batch_commit(struct committer *c, struct batch *b, struct err *e)
+{
+    enum err_code rc = table_commit_all(c->options.run, b->items, b->count, e);
+
+    batch_drop(b);
     return rc;
 }
 
@@ -145,11 +150,9 @@ static enum err_code commit_tables(struct committer *c, const struct cut *cut, s
         }
     }
     if (rc == ERR_OK) {
-        return batch_commit(c, &b, e);
+        rc = batch_commit(c, &b, e);
     }
-    for (uint32_t i = 0; i < b.count; i++) {
-        checkpoint_deinit(&b.items[i].next);
-    }
+    batch_drop(&b);
     return rc;
 }
 

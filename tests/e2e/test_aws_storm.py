@@ -13,7 +13,7 @@ import pytest
 
 from aws_storm import Witness, dice_of, orphans
 from program import PATIENCE_S
-from write_load import TABLES, Load, check_events, check_rows, check_watermarks, kill_often, make_tables
+from write_load import TABLES, check_events, check_rows, check_watermarks, kill_under_load, make_tables
 
 KILLS = max(int(os.environ.get("CALVE_TEST_KILLS", "60")) // 3, 1)
 ROWS = {"a": 60_000, "b": 20_000}
@@ -66,14 +66,7 @@ def test_kill_storm(kind, make_source, make_calve, make_place):
     witness = Witness(place)
     calve = make_calve(source, place=place, options={"commit-interval": "100ms"})
     executioner = Executioner(calve, place, dice)
-    loads = [Load(source, dice.random(), ROWS, first) for first in (1, 2)]
-    for load in loads:
-        load.start()
-    try:
-        places = kill_often(calve.lake, KILLS, executioner.die)
-    finally:
-        for load in loads:
-            load.end()
+    loads, places = kill_under_load(source, dice, ROWS, calve.lake, KILLS, executioner.die)
     print(f"kills in {dict(executioner.victims)}; by the last log line before them: {dict(places)}")
     calve.catch_up(timeout=180)
 

@@ -9,7 +9,7 @@ import random
 import pytest
 
 from lake import local_path
-from write_load import TABLES, Load, check_events, check_rows, check_watermarks, die_soon, kill_often, make_tables
+from write_load import TABLES, check_events, check_rows, check_watermarks, die_soon, kill_under_load, make_tables
 
 KILLS = int(os.environ.get("CALVE_TEST_KILLS", "60"))
 ROWS = {"a": 500_000, "b": 150_000}  # enough that kills fall into the copy
@@ -24,14 +24,7 @@ def test_kill_storm(flavor, kills, make_source, make_calve):
     source = make_source(flavor)
     make_tables(source, ROWS)
     calve = make_calve(source, options={"commit-interval": "100ms"})
-    loads = [Load(source, dice.random(), ROWS, first) for first in (1, 2)]
-    for load in loads:
-        load.start()
-    try:
-        places = kill_often(calve.lake, kills, lambda: die_soon(calve, dice))
-    finally:
-        for load in loads:
-            load.end()
+    loads, places = kill_under_load(source, dice, ROWS, calve.lake, kills, lambda: die_soon(calve, dice))
     print(f"kills by the last log line before them: {dict(places)}")
     calve.catch_up(timeout=180)
 

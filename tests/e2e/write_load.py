@@ -101,8 +101,20 @@ def die_soon(calve, dice):
     return run
 
 
-def kill_often(lake, kills, die):
-    """die: starts a run and kills it. Returns where the kills fell: what the log said last."""
+def kill_under_load(source, dice, rows, lake, kills, die):
+    """Two loads write meanwhile. die: starts a run and kills it. Returns the loads, and where the kills fell: what the
+    log said last."""
+    loads = [Load(source, dice.random(), rows, first) for first in (1, 2)]
+    for load in loads:
+        load.start()
+    try:
+        return loads, _kill_often(lake, kills, die)
+    finally:
+        for load in loads:
+            load.end()
+
+
+def _kill_often(lake, kills, die):
     places = collections.Counter()
     marks = {}
     for _ in range(kills):
