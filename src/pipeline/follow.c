@@ -390,7 +390,9 @@ static bool skips_files(const struct follow *f, const struct binlog_event *ev)
 static enum err_code reopen_by_position(struct follow *f, struct err *e)
 {
     f->wants_position = true;
-    return err_set_retryable(e, ERR_CONFLICT, "reading again, by file and position");
+    return err_set_retryable(e, ERR_CONFLICT,
+                             "by GTID the server begins at a later file, and "
+                             "may skip transactions without GTIDs");
 }
 
 static enum err_code read_events(struct follow *f, struct retry *retry, struct err *e)
@@ -527,7 +529,10 @@ static enum err_code recover(struct follow *f, struct retry *retry, struct rand 
     if (f->moved && f->rows_since_cut) {
         ERR_TRY(follow_cut(f, e));
     }
-    if (why.code != ERR_CONFLICT) {
+    if (why.code == ERR_CONFLICT) {
+        log_info(f->run->log, "source.by_position", LOG_STR("reason", why.msg),
+                 LOG_STR("file", f->end.file), LOG_U64("pos", f->end.offset));
+    } else {
         wait_to_retry(f, retry, rand, &why);
     }
     return ERR_OK;
