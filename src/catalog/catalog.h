@@ -38,11 +38,12 @@ struct catalog_table {
 
 void catalog_table_deinit(struct catalog_table *t);
 
-/* One table's part of a change of several. */
+/* From one metadata of a table to the next. */
 struct catalog_swap {
     struct table_ident id;
     const struct catalog_table *base;
     const struct iceberg_metadata *next;
+    const char *location; /* of next's file, which is there; NULL where the server writes it */
 };
 
 struct catalog_ops {
@@ -54,13 +55,9 @@ struct catalog_ops {
                             const struct iceberg_metadata *metadata, struct err *e);
     /*
      * Makes `next` current if `base` still is. ERR_CONFLICT: it is not. ERR_UNKNOWN: no definite
-     * answer; the same `next` may be tried again, as it can take the place of `base` only once.
-     * On ERR_OK and ERR_UNKNOWN *location_out is the new metadata file's location (malloc'd, NULL
-     * when not known); on other failures the backend has removed that file.
+     * answer; the same swap may be tried again, as `next` can take the place of `base` only once.
      */
-    enum err_code (*swap)(struct catalog *c, struct table_ident id,
-                          const struct catalog_table *base, const struct iceberg_metadata *next,
-                          char **location_out, struct err *e);
+    enum err_code (*swap)(struct catalog *c, const struct catalog_swap *swap, struct err *e);
     /* Makes each `next` current if every `base` still is, else none; NULL or not, see
      * commits_together. ERR_UNKNOWN and ERR_CONFLICT as for swap; others: certainly none. */
     enum err_code (*swap_all)(struct catalog *c, const struct catalog_swap *swaps, uint32_t count,
@@ -160,6 +157,13 @@ enum commit_verdict {
 
 struct catalog_change {
     struct iceberg_change change;
+    /*
+     * New objects that the change names (data files, say), which go to the store together with what
+     * the commit itself writes. Those of a commit that certainly did not take place are removed
+     * again. Not owned.
+     */
+    const struct store_object *objects;
+    uint32_t object_count;
     /* Asked on every attempt with the metadata the attempt builds on. May be NULL. */
     enum commit_verdict (*check)(void *ctx, const struct iceberg_metadata *current, struct err *e);
     void *check_ctx;
@@ -191,7 +195,7 @@ MUST_USE enum err_code catalog_commit(struct catalog *c, struct table_ident id,
                                       struct catalog_commit_result *out, struct err *e);
 
 /* More would hold the metadata of too many tables in memory at once. */
-#define CATALOG_TOGETHER_MAX 16u
+#define CATALOG_TOGETHER_MAX 17u
 
 struct catalog_commit_item {
     struct table_ident id;
@@ -201,10 +205,11 @@ struct catalog_commit_item {
 };
 
 /*
- * catalog_commit() of several tables, at most CATALOG_TOGETHER_MAX: in one transaction where the
- * catalog offers that, which readers see whole or not at all. Where it does not, and when the
- * transaction does not go through at once, one after another in their order, each as
- * catalog_commit() would.
+ * catalog_commit() of several tables, at most CATALOG_TOGETHER_MAX. What all of them write goes to
+ * the store at once. Then they become current: in one transaction where the catalog offers that,
+ * which readers see whole or not at all; else one after another in their order, none before those
+ * in front of it are `committed`. What does not go through at once is tried again table by table,
+ * each as catalog_commit() would.
  *
  * Errors: as catalog_commit(), of the first table that is not `committed`.
  */

@@ -28,9 +28,11 @@ MUST_USE enum err_code metadata_file_follow(struct store *store,
 
 /*
  * Writes m as the version that follows the file base_location (NULL: a first version) under a name
- * of its own: <5-digit version>-<uuid>.metadata.json. *location is malloc'd.
+ * of its own: <5-digit version>-<uuid>.metadata.json. *location is malloc'd. store: the catalog's,
+ * or one in front of it.
  */
-MUST_USE enum err_code metadata_file_write(struct catalog *c, const struct iceberg_metadata *m,
+MUST_USE enum err_code metadata_file_write(struct catalog *c, struct store *store,
+                                           const struct iceberg_metadata *m,
                                            const char *base_location, char **location,
                                            struct err *e);
 

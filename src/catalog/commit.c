@@ -21,15 +21,19 @@
  * is removed, as a gateway that sends a request twice gets one for a change that was made, and what
  * stands before a server may put a page of its own in the place of the answer.
  *
- * A transaction over several tables is tried once. What it leaves open or undone is settled table
- * by table, as each table's part asks for that table's base alone, whatever becomes of the others.
+ * Several tables are tried together once. What that leaves open or undone is settled table by
+ * table, as each table's part asks for that table's base alone, whatever becomes of the others.
+ *
+ * What attempts write is held back until the first swap is due, and goes to the store side by side.
  */
 #include <assert.h>
 #include <stdlib.h>
 
 #include "base/retry.h"
 #include "catalog/catalog_int.h"
+#include "storage/outbox.h"
 
+#define OUTBOX_BYTES_MAX     ((size_t)8 << 20)
 #define CONFLICT_WAIT_MIN_US 10000
 #define CONFLICT_WAIT_MAX_US 2000000
 #define FAILURE_WAIT_MIN_US  200000
@@ -40,15 +44,18 @@ struct commit {
     struct catalog *catalog;
     struct table_ident id;
     const struct catalog_change *change;
+    struct outbox *outbox;           /* of all tables that are committed together */
     struct iceberg_attempt *attempt; /* NULL: to be prepared */
     struct catalog_table base;       /* what the attempt builds on */
+    char *location;                  /* of its metadata file; NULL: the server's business */
     bool done;
     bool refused;  /* by the check: nothing is tried again */
     bool sent;     /* the attempt was, and may be current */
     bool unknown;  /* a swap of the attempt got no answer */
     bool passed;   /* the table as last seen has our sequence number already: by other branches */
     bool declined; /* so a swap met a conflict */
-    struct locations unanswered; /* the metadata files of such swaps */
+    bool objects_there; /* those of the change */
+    bool objects_maybe; /* a write of theirs failed */
     struct retry conflict_wait;
     struct retry failure_wait;
     struct catalog_commit_result result;
@@ -59,7 +66,8 @@ static void forget_attempt(struct commit *r)
     iceberg_attempt_free(r->attempt);
     r->attempt = NULL;
     catalog_table_deinit(&r->base);
-    locations_clear(&r->unanswered);
+    free(r->location);
+    r->location = NULL;
     r->sent = false;
     r->unknown = false;
     r->passed = false;
@@ -71,29 +79,20 @@ static void undo_attempt(struct commit *r)
 {
     struct err why = {0};
 
-    if (iceberg_attempt_undo(r->attempt, r->catalog->store, &why) != ERR_OK) {
+    if (iceberg_attempt_undo(r->attempt, outbox_store(r->outbox), &why) != ERR_OK) {
         log_warn(r->catalog->log, "commit.left", LOG_STR("reason", why.msg));
-    }
-    for (uint32_t i = 0; i < r->unanswered.count; i++) {
-        metadata_file_drop(r->catalog, r->unanswered.items[i]);
     }
     forget_attempt(r);
 }
 
-/* The attempt certainly is, or was, current: `location` names its metadata file, NULL if unclear.
- */
-static void finish_attempt(struct commit *r, const char *location)
+/* The attempt certainly is, or was, current. */
+static void finish_attempt(struct commit *r)
 {
     struct err why = {0};
 
     r->result.snapshot_id = r->attempt->snapshot_id;
     if (iceberg_attempt_clean(r->attempt, r->catalog->store, &why) != ERR_OK) {
         log_warn(r->catalog->log, "clean.left", LOG_STR("reason", why.msg));
-    }
-    for (uint32_t i = 0; i < r->unanswered.count && location != NULL; i++) {
-        if (strcmp(r->unanswered.items[i], location) != 0) {
-            metadata_file_drop(r->catalog, r->unanswered.items[i]);
-        }
     }
     forget_attempt(r);
     r->done = true;
@@ -107,19 +106,11 @@ static void finish_without(struct commit *r, const struct catalog_table *current
     r->done = true;
 }
 
-/* Whether the table has our attempt; *location as finish_attempt wants it. */
-static bool has_landed(const struct commit *r, const struct catalog_table *current,
-                       const char **location)
+static bool has_landed(const struct commit *r, const struct catalog_table *current)
 {
-    *location = NULL;
-    for (uint32_t i = 0; i < r->unanswered.count; i++) {
-        const char *ours = r->unanswered.items[i];
-
-        if (strcmp(ours, current->metadata_location) == 0 ||
-            iceberg_metadata_was_at(current->metadata, ours)) {
-            *location = ours;
-            return true;
-        }
+    if (r->location != NULL && (strcmp(r->location, current->metadata_location) == 0 ||
+                                iceberg_metadata_was_at(current->metadata, r->location))) {
+        return true;
     }
     return r->attempt->snapshot_id >= 0 &&
            iceberg_metadata_has_snapshot(current->metadata, r->attempt->snapshot_id);
@@ -158,10 +149,8 @@ static bool may_still_land(struct commit *r, const struct catalog_table *current
 /* What became of an attempt without an answer. It stays set when the swap is to be tried again. */
 static enum err_code settle(struct commit *r, const struct catalog_table *current, struct err *e)
 {
-    const char *location;
-
-    if (has_landed(r, current, &location)) {
-        finish_attempt(r, location);
+    if (has_landed(r, current)) {
+        finish_attempt(r);
         return ERR_OK;
     }
     if (strcmp(current->metadata_location, r->base.metadata_location) == 0) {
@@ -196,6 +185,61 @@ static enum err_code explain_missing(struct commit *r, const struct catalog_tabl
     return err_set(e, same ? ERR_CORRUPT : ERR_CONFLICT, "%s", missing.msg);
 }
 
+/* Of an object that may be ours from before; nobody else has its name. */
+static enum err_code put_again(struct store *store, const struct store_object *o, struct err *e)
+{
+    struct err why = {0};
+    struct buf there;
+    enum err_code rc = store_put(store, o->location, o->bytes, &why);
+
+    if (rc == ERR_EXISTS) {
+        buf_init(&there, o->bytes.len + 1);
+        rc = store_get(store, o->location, &there, &why);
+        if (rc == ERR_OK && !span_eq(buf_span(&there), o->bytes)) {
+            rc = err_set(&why, ERR_CORRUPT, "%s is there, with other bytes", o->location);
+        }
+        buf_deinit(&there);
+    }
+    if (rc != ERR_OK) {
+        *e = why;
+    }
+    return rc;
+}
+
+static enum err_code put_objects(struct commit *r, struct err *e)
+{
+    for (uint32_t i = 0; i < r->change->object_count && !r->objects_there; i++) {
+        const struct store_object *o = &r->change->objects[i];
+
+        ERR_TRY(r->objects_maybe ? put_again(r->catalog->store, o, e)
+                                 : store_put(outbox_store(r->outbox), o->location, o->bytes, e));
+    }
+    r->objects_there = r->objects_there || r->objects_maybe;
+    return ERR_OK;
+}
+
+static void remove_objects(struct commit *r)
+{
+    struct err why = {0};
+
+    for (uint32_t i = 0; i < r->change->object_count; i++) {
+        if (store_remove(outbox_store(r->outbox), r->change->objects[i].location, &why) != ERR_OK) {
+            log_warn(r->catalog->log, "commit.left", LOG_STR("reason", why.msg));
+        }
+    }
+}
+
+/* The rest of what a swap names. */
+static enum err_code complete(struct commit *r, struct err *e)
+{
+    if (!r->catalog->server_writes_metadata) {
+        ERR_TRY(metadata_file_write(r->catalog, outbox_store(r->outbox), r->attempt->next,
+                                    r->base.metadata_location, &r->location, e));
+        ERR_TRY(locations_add(&r->attempt->written, span_str(r->location), e));
+    }
+    return put_objects(r, e);
+}
+
 /* Makes an attempt on `current`, which becomes its base. */
 static enum err_code prepare(struct commit *r, struct catalog_table *current, struct err *e)
 {
@@ -209,7 +253,7 @@ static enum err_code prepare(struct commit *r, struct catalog_table *current, st
         return refuse(r, e);
     }
     const struct iceberg_attempt_options options = {
-        .store = r->catalog->store,
+        .store = outbox_store(r->outbox),
         .rand = &r->catalog->rand,
         .now_ms = clock_wall_us(&r->catalog->clock) / 1000,
         .base_location = current->metadata_location,
@@ -226,7 +270,34 @@ static enum err_code prepare(struct commit *r, struct catalog_table *current, st
     }
     r->base = *current;
     *current = (struct catalog_table){0};
-    return ERR_OK;
+    rc = complete(r, e);
+    if (rc != ERR_OK) {
+        undo_attempt(r);
+        if (!r->objects_there) {
+            remove_objects(r);
+            r->objects_maybe = true;
+        }
+    }
+    return rc;
+}
+
+/* What was prepared goes to the store; after a failure its attempts are over. */
+static enum err_code send_prepared(struct outbox *outbox, struct commit *all, uint32_t count,
+                                   struct err *e)
+{
+    enum err_code rc = outbox_send(outbox, e);
+
+    for (uint32_t i = 0; i < count; i++) {
+        bool fresh = all[i].attempt != NULL && !all[i].sent;
+
+        if (fresh && rc == ERR_OK) {
+            all[i].objects_there = true;
+        } else if (fresh) {
+            all[i].objects_maybe = true;
+            undo_attempt(&all[i]);
+        }
+    }
+    return rc;
 }
 
 /* The server said no: whether that is so shows in the table. */
@@ -234,14 +305,13 @@ static enum err_code settle_refusal(struct commit *r, enum err_code rc)
 {
     struct catalog_table now;
     struct err why = {0};
-    const char *location;
 
     if (catalog_load(r->catalog, r->id, &now, &why) != ERR_OK) {
         r->unknown = true;
         return rc;
     }
-    if (has_landed(r, &now, &location)) {
-        finish_attempt(r, location);
+    if (has_landed(r, &now)) {
+        finish_attempt(r);
         rc = ERR_OK;
     } else {
         undo_attempt(r);
@@ -250,27 +320,26 @@ static enum err_code settle_refusal(struct commit *r, enum err_code rc)
     return rc;
 }
 
+static struct catalog_swap swap_of(const struct commit *r)
+{
+    return (struct catalog_swap){r->id, &r->base, r->attempt->next, r->location};
+}
+
 static enum err_code swap(struct commit *r, struct err *e)
 {
     struct catalog *c = r->catalog;
-    char *location = NULL;
 
     assert(r->attempt != NULL); /* settle() kept it, or prepare() made it */
+    const struct catalog_swap step = swap_of(r);
+
     r->result.attempts++;
     r->sent = true;
-    enum err_code rc = c->ops->swap(c, r->id, &r->base, r->attempt->next, &location, e);
+    enum err_code rc = c->ops->swap(c, &step, e);
 
     if (rc == ERR_OK) {
-        finish_attempt(r, location);
+        finish_attempt(r);
     } else if (rc == ERR_UNKNOWN) {
-        struct err why = {0};
-
         r->unknown = true;
-        if (location != NULL && locations_add(&r->unanswered, span_str(location), &why) != ERR_OK) {
-            /* Without its name it could not be recognised: leave everything to the next run. */
-            *e = why;
-            rc = why.code;
-        }
     } else if (rc == ERR_CONFLICT && c->server_writes_metadata) {
         r->declined = r->passed;
     } else if (!r->unknown && c->server_writes_metadata) {
@@ -278,7 +347,6 @@ static enum err_code swap(struct commit *r, struct err *e)
     } else if (!r->unknown) {
         undo_attempt(r);
     }
-    free(location);
     return rc;
 }
 
@@ -301,6 +369,9 @@ static enum err_code get_ready(struct commit *r, struct err *e)
 static enum err_code try_once(struct commit *r, struct err *e)
 {
     ERR_TRY(get_ready(r, e));
+    if (!r->done) {
+        ERR_TRY(send_prepared(r->outbox, r, 1, e));
+    }
     return r->done ? ERR_OK : swap(r, e);
 }
 
@@ -361,10 +432,8 @@ static enum err_code swap_all(struct catalog *c, struct commit *all, uint32_t co
     uint32_t left = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        ERR_TRY(is_cancelled(&all[i]) ? err_set(e, ERR_CANCELLED, "asked to stop")
-                                      : get_ready(&all[i], e));
         if (!all[i].done) {
-            swaps[left++] = (struct catalog_swap){all[i].id, &all[i].base, all[i].attempt->next};
+            swaps[left++] = swap_of(&all[i]);
         }
     }
     if (left < 2) {
@@ -378,7 +447,7 @@ static enum err_code swap_all(struct catalog *c, struct commit *all, uint32_t co
         }
         all[i].result.attempts++;
         if (rc == ERR_OK) {
-            finish_attempt(&all[i], NULL);
+            finish_attempt(&all[i]);
         } else {
             all[i].unknown = rc == ERR_UNKNOWN;
             all[i].sent = true; /* and each is looked for before it is sent again */
@@ -391,17 +460,47 @@ static enum err_code swap_all(struct catalog *c, struct commit *all, uint32_t co
     return rc;
 }
 
+static enum err_code swap_each(struct commit *all, uint32_t count, struct err *e)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        ERR_TRY(all[i].done ? ERR_OK : swap(&all[i], e));
+    }
+    return ERR_OK;
+}
+
+/* Those in front of the first that cannot be prepared, which is to say why once more by itself. */
+static enum err_code commit_together(struct catalog *c, struct commit *all, uint32_t count,
+                                     struct err *e)
+{
+    enum err_code rc = ERR_OK;
+    uint32_t ready = 0;
+
+    while (ready < count && rc == ERR_OK) {
+        rc = is_cancelled(&all[ready]) ? err_set(e, ERR_CANCELLED, "asked to stop")
+                                       : get_ready(&all[ready], e);
+        ready += rc == ERR_OK;
+    }
+    struct err why = {0};
+    enum err_code sent = send_prepared(all[0].outbox, all, ready, &why);
+
+    if (sent == ERR_OK && !(c->commits_together && ready < count)) {
+        sent = c->commits_together ? swap_all(c, all, ready, &why) : swap_each(all, ready, &why);
+    }
+    if (sent != ERR_OK) {
+        *e = why;
+    }
+    return sent != ERR_OK ? sent : rc;
+}
+
 /* What goes wrong shows again, with its name, when each table is committed by itself. */
 static void try_together(struct catalog *c, struct commit *all, uint32_t count)
 {
     struct err why = {0};
 
-    if (!c->commits_together || count < 2) {
-        return;
-    }
-    if (swap_all(c, all, count, &why) != ERR_OK) {
-        LOG_AT(c->log, c->commits_together ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "commit.apart",
-               LOG_U64("tables", count), LOG_STR("error", err_code_name(why.code)),
+    if (count > 1 && commit_together(c, all, count, &why) != ERR_OK) {
+        LOG_AT(c->log,
+               c->commits_together || c->ops->swap_all == NULL ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
+               "commit.apart", LOG_U64("tables", count), LOG_STR("error", err_code_name(why.code)),
                LOG_STR("reason", why.msg));
     }
 }
@@ -426,22 +525,29 @@ static void commit_deinit(struct commit *r)
     if (r->attempt != NULL && !r->sent) {
         undo_attempt(r);
     }
+    bool open = r->attempt != NULL;
+
     forget_attempt(r);
-    locations_deinit(&r->unanswered);
+    if (!r->done && !open && (r->objects_there || r->objects_maybe)) {
+        remove_objects(r);
+    }
 }
 
 enum err_code catalog_commit_all(struct catalog *c, struct catalog_commit_item *items,
                                  uint32_t count, struct err *e)
 {
     struct commit all[CATALOG_TOGETHER_MAX];
+    struct outbox *outbox;
     enum err_code rc = ERR_OK;
 
     assert(count <= CATALOG_TOGETHER_MAX);
+    ERR_TRY(outbox_new(c->store, OUTBOX_BYTES_MAX, &outbox, e));
     for (uint32_t i = 0; i < count; i++) {
         all[i] = (struct commit){
             .catalog = c,
             .id = items[i].id,
             .change = items[i].change,
+            .outbox = outbox,
             .conflict_wait = {CONFLICT_WAIT_MIN_US, CONFLICT_WAIT_MAX_US, 0},
             .failure_wait = {FAILURE_WAIT_MIN_US, FAILURE_WAIT_MAX_US, 0},
             .result = {.snapshot_id = -1},
@@ -456,6 +562,7 @@ enum err_code catalog_commit_all(struct catalog *c, struct catalog_commit_item *
         items[i].committed = all[i].done;
         commit_deinit(&all[i]);
     }
+    outbox_free(outbox);
     return rc;
 }
 

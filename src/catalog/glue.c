@@ -160,7 +160,7 @@ static enum err_code create_table(struct glue_catalog *c, const struct glue_name
                                   const struct iceberg_metadata *metadata, char **location,
                                   struct err *e)
 {
-    ERR_TRY(metadata_file_write(&c->base, metadata, NULL, location, e));
+    ERR_TRY(metadata_file_write(&c->base, c->base.store, metadata, NULL, location, e));
     return glue_insert(c,
                        &(struct glue_table_next){
                            .name = name,
@@ -216,34 +216,20 @@ static enum err_code replace_table(struct glue_catalog *c, const struct glue_tab
     return rc;
 }
 
-static enum err_code glue_swap(struct catalog *base, struct table_ident id,
-                               const struct catalog_table *from,
-                               const struct iceberg_metadata *next, char **location_out,
-                               struct err *e)
+static enum err_code glue_swap(struct catalog *base, const struct catalog_swap *swap, struct err *e)
 {
     struct glue_catalog *c = (struct glue_catalog *)base;
     struct glue_name name;
-    char *location = NULL;
 
-    *location_out = NULL;
-    ERR_TRY(glue_name_of(c, id, &name, e));
-    ERR_TRY(metadata_file_write(base, next, from->metadata_location, &location, e));
-    enum err_code rc = replace_table(c,
-                                     &(struct glue_table_next){
-                                         .name = &name,
-                                         .metadata = next,
-                                         .metadata_location = location,
-                                         .previous_location = from->metadata_location,
-                                     },
-                                     e);
-
-    if (rc == ERR_OK || rc == ERR_UNKNOWN) {
-        *location_out = location;
-        return rc;
-    }
-    metadata_file_drop(base, location);
-    free(location);
-    return rc;
+    ERR_TRY(glue_name_of(c, swap->id, &name, e));
+    return replace_table(c,
+                         &(struct glue_table_next){
+                             .name = &name,
+                             .metadata = swap->next,
+                             .metadata_location = swap->location,
+                             .previous_location = swap->base->metadata_location,
+                         },
+                         e);
 }
 
 /* ---- list ---- */

@@ -79,7 +79,7 @@ static enum err_code fill_place(struct glue_catalog *c, const struct glue_name *
                        name->full);
     }
     ERR_TRY(move_metadata(metadata, place, &moved, e));
-    enum err_code rc = metadata_file_write(&c->base, moved, NULL, location, e);
+    enum err_code rc = metadata_file_write(&c->base, c->base.store, moved, NULL, location, e);
 
     if (rc == ERR_OK) {
         rc = glue_update(c, now,

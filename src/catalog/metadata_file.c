@@ -106,8 +106,9 @@ static uint64_t next_version(const char *base_location)
     return version + 1;
 }
 
-enum err_code metadata_file_write(struct catalog *c, const struct iceberg_metadata *m,
-                                  const char *base_location, char **location, struct err *e)
+enum err_code metadata_file_write(struct catalog *c, struct store *store,
+                                  const struct iceberg_metadata *m, const char *base_location,
+                                  char **location, struct err *e)
 {
     struct buf json;
     char uuid[UUID_TEXT_BYTES];
@@ -123,7 +124,7 @@ enum err_code metadata_file_write(struct catalog *c, const struct iceberg_metada
     enum err_code rc = name == NULL ? err_nomem(e) : iceberg_metadata_print(m, &json, e);
 
     if (rc == ERR_OK) {
-        rc = store_put(c->store, name, buf_span(&json), e);
+        rc = store_put(store, name, buf_span(&json), e);
     }
     if (rc == ERR_OK) {
         *location = name;

@@ -305,9 +305,7 @@ enum err_code rest_load(struct catalog *base, struct table_ident id, struct cata
                         struct err *e);
 enum err_code rest_create(struct catalog *base, struct table_ident id,
                           const struct iceberg_metadata *metadata, struct err *e);
-enum err_code rest_swap(struct catalog *base, struct table_ident id,
-                        const struct catalog_table *from, const struct iceberg_metadata *next,
-                        char **location_out, struct err *e);
+enum err_code rest_swap(struct catalog *base, const struct catalog_swap *swap, struct err *e);
 enum err_code rest_swap_all(struct catalog *base, const struct catalog_swap *swaps, uint32_t count,
                             struct err *e);
 enum err_code rest_list(struct catalog *base, const char *ns,

@@ -227,19 +227,18 @@ enum err_code rest_table_change(struct table_ident id, const struct iceberg_meta
  * A change that was refused as wrong may only have come late: servers check what follows from the
  * table as it is (sequence numbers) beside the requirements.
  */
-static bool is_late(struct rest_catalog *c, struct table_ident id, const struct catalog_table *from,
-                    const struct iceberg_metadata *next)
+static bool is_late(struct rest_catalog *c, const struct catalog_swap *swap)
 {
     struct catalog_table now;
     struct err why = {0};
 
-    if (catalog_load(&c->base, id, &now, &why) != ERR_OK) {
+    if (catalog_load(&c->base, swap->id, &now, &why) != ERR_OK) {
         return false;
     }
-    bool late =
-        iceberg_metadata_snapshot_id(now.metadata) !=
-            iceberg_metadata_snapshot_id(from->metadata) ||
-        iceberg_metadata_sequence_number(now.metadata) >= iceberg_metadata_sequence_number(next);
+    bool late = iceberg_metadata_snapshot_id(now.metadata) !=
+                    iceberg_metadata_snapshot_id(swap->base->metadata) ||
+                iceberg_metadata_sequence_number(now.metadata) >=
+                    iceberg_metadata_sequence_number(swap->next);
 
     catalog_table_deinit(&now);
     return late;
@@ -256,7 +255,7 @@ static void note_keys(struct rest_catalog *c, struct table_ident id, const json_
 }
 
 static enum err_code send_change(struct rest_catalog *c, struct table_ident id, const char *path,
-                                 const char *body, char **location_out, int *status, struct err *e)
+                                 const char *body, int *status, struct err *e)
 {
     struct rest_answer answer;
     struct rest_table table = {0};
@@ -284,8 +283,6 @@ static enum err_code send_change(struct rest_catalog *c, struct table_ident id, 
         if (rest_table_parse(buf_span(&answer.response.body), false, &table, &why) != ERR_OK) {
             rc = err_set(e, ERR_UNKNOWN, "%s: %s", what, why.msg);
         } else {
-            *location_out = table.metadata_location;
-            table.metadata_location = NULL;
             note_keys(c, id, table.json);
         }
     }
@@ -294,24 +291,21 @@ static enum err_code send_change(struct rest_catalog *c, struct table_ident id, 
     return rc;
 }
 
-enum err_code rest_swap(struct catalog *base, struct table_ident id,
-                        const struct catalog_table *from, const struct iceberg_metadata *next,
-                        char **location_out, struct err *e)
+enum err_code rest_swap(struct catalog *base, const struct catalog_swap *swap, struct err *e)
 {
     struct rest_catalog *c = (struct rest_catalog *)base;
     json_t *change = NULL;
     struct err why = {0};
     int status = 0;
 
-    *location_out = NULL;
-    ERR_TRY(rest_table_change(id, from->metadata, next, &change, e));
+    ERR_TRY(rest_table_change(swap->id, swap->base->metadata, swap->next, &change, e));
     char *body = json_dumps(change, JSON_COMPACT);
-    char *path = rest_table_path(c, id, "");
+    char *path = rest_table_path(c, swap->id, "");
     enum err_code rc = body == NULL || path == NULL
                            ? err_nomem(&why)
-                           : send_change(c, id, path, body, location_out, &status, &why);
+                           : send_change(c, swap->id, path, body, &status, &why);
 
-    if (rc == ERR_UNSUPPORTED && status == 400 && is_late(c, id, from, next)) {
+    if (rc == ERR_UNSUPPORTED && status == 400 && is_late(c, swap)) {
         why.code = ERR_CONFLICT;
         rc = ERR_CONFLICT;
     }

@@ -148,7 +148,7 @@ static enum err_code sqlite_create(struct catalog *base, struct table_ident id,
         return err_set(e, ERR_EXISTS, "there is a table %s.%s in %s already", id.ns, id.name,
                        c->path);
     }
-    ERR_TRY(metadata_file_write(base, metadata, NULL, &location, e));
+    ERR_TRY(metadata_file_write(base, base->store, metadata, NULL, &location, e));
     enum err_code rc = insert_row(c, id, location, e);
 
     if (rc != ERR_OK && rc != ERR_UNKNOWN) {
@@ -195,26 +195,13 @@ static enum err_code update_row(struct sqlite_catalog *c, struct table_ident id,
     return end_change(c, result, "changing a table", e);
 }
 
-static enum err_code sqlite_swap(struct catalog *base, struct table_ident id,
-                                 const struct catalog_table *from,
-                                 const struct iceberg_metadata *next, char **location_out,
+static enum err_code sqlite_swap(struct catalog *base, const struct catalog_swap *swap,
                                  struct err *e)
 {
     struct sqlite_catalog *c = (struct sqlite_catalog *)base;
-    char *location = NULL;
 
-    *location_out = NULL;
     ERR_TRY(sqlite_connect(c, false, e));
-    ERR_TRY(metadata_file_write(base, next, from->metadata_location, &location, e));
-    enum err_code rc = update_row(c, id, from->metadata_location, location, e);
-
-    if (rc == ERR_OK || rc == ERR_UNKNOWN) {
-        *location_out = location;
-        return rc;
-    }
-    metadata_file_drop(base, location);
-    free(location);
-    return rc;
+    return update_row(c, swap->id, swap->base->metadata_location, swap->location, e);
 }
 
 static int take_name(void *ctx, sqlite3_stmt *statement)

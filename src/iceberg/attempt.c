@@ -24,45 +24,16 @@ enum err_code commit_fetch(struct store *store, const char *location, const char
     return rc;
 }
 
-static void drop_unsent(struct commit *c)
-{
-    for (uint32_t i = 0; i < c->unsent_count; i++) {
-        buf_deinit(&c->unsent[i].bytes);
-    }
-    c->unsent_count = 0;
-    c->unsent_bytes = 0;
-}
-
-static enum err_code send_unsent(struct commit *c, struct err *e)
-{
-    struct store_object objects[UNSENT_MAX];
-
-    for (uint32_t i = 0; i < c->unsent_count; i++) {
-        objects[i] = (struct store_object){c->unsent[i].location, buf_span(&c->unsent[i].bytes)};
-    }
-    enum err_code rc = store_put_many(c->options->store, objects, c->unsent_count, e);
-
-    drop_unsent(c);
-    return rc;
-}
-
 enum err_code commit_put(struct commit *c, const char *location, struct span bytes, struct err *e)
 {
     /* Noted first: a write that fails may still have left something. */
     ERR_TRY(locations_add(&c->attempt->written, span_str(location), e));
-    if (bytes.len > UNSENT_BYTES_MAX) {
-        return store_put_many(c->options->store, &(struct store_object){location, bytes}, 1, e);
-    }
-    if (c->unsent_count == UNSENT_MAX || c->unsent_bytes + bytes.len > UNSENT_BYTES_MAX) {
-        ERR_TRY(send_unsent(c, e));
-    }
-    struct unsent *u = &c->unsent[c->unsent_count++];
+    enum err_code rc = store_put(c->options->store, location, bytes, e);
 
-    *u = (struct unsent){.location = arena_strdup(&c->arena, location)};
-    buf_append_span(&u->bytes, bytes);
-    c->unsent_bytes += bytes.len;
-    return u->location == NULL ? arena_fail(&c->arena, e, "commit")
-                               : buf_check(&u->bytes, e, location);
+    if (rc != ERR_OK) {
+        err_wrap(e, "writing %s", location);
+    }
+    return rc;
 }
 
 static int64_t new_snapshot_id(const struct iceberg_metadata *base, struct rand *rand)
@@ -155,7 +126,6 @@ static enum err_code make(struct commit *c, struct err *e)
         ERR_TRY(write_list(c, e));
         c->attempt->snapshot_id = c->snapshot_id;
     }
-    ERR_TRY(send_unsent(c, e));
     enum err_code rc = expiry_choose(c->base, &c->options->change->retention, c->now_ms,
                                      commit_has_snapshot(c), &x, e);
 
@@ -173,7 +143,6 @@ static void commit_deinit(struct commit *c)
 {
     iceberg_manifest_list_deinit(&c->parent_list);
     arena_deinit(&c->arena);
-    drop_unsent(c);
     buf_deinit(&c->partitions);
     free(c->schema_json);
     free(c->folder);

@@ -43,7 +43,7 @@ struct iceberg_change {
 };
 
 struct iceberg_attempt_options {
-    struct store *store;
+    struct store *store; /* may hold back what is written (outbox.h) until the swap is due */
     struct rand *rand;
     int64_t now_ms;
     const char *base_location; /* of the metadata file the attempt builds on */

@@ -47,23 +47,11 @@ struct commit_sum {
     int64_t bytes;
 };
 
-/* Objects that go to the store together. */
-#define UNSENT_MAX       8u
-#define UNSENT_BYTES_MAX ((size_t)4 << 20)
-
-struct unsent {
-    const char *location; /* in the arena */
-    struct buf bytes;
-};
-
 struct commit {
     const struct iceberg_attempt_options *options;
     const struct iceberg_metadata *base;
     struct iceberg_attempt *attempt;
     struct arena arena; /* what lives until the attempt is made */
-    struct unsent unsent[UNSENT_MAX];
-    uint32_t unsent_count;
-    size_t unsent_bytes;
     char uuid[UUID_TEXT_BYTES];
     char *folder;   /* of metadata */
     uint32_t named; /* manifests that have a name */
@@ -91,7 +79,7 @@ struct partition_key {
     int32_t day;
 };
 
-/* Writes a new object, at the latest when the attempt is made; notes it as written. */
+/* Writes a new object; notes it as written. */
 MUST_USE enum err_code commit_put(struct commit *c, const char *location, struct span bytes,
                                   struct err *e);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "base/str.h"
-#include "catalog/catalog.h"
+#include "catalog/catalog_int.h"
 #include "fake_store.h"
 #include "temp_folder.h"
 
@@ -26,6 +26,27 @@ static inline enum err_code lake_create(struct catalog *c, struct table_ident id
 {
     return catalog_create(
         c, id, &(struct catalog_create_options){.location = location, .schema = &lake_schema}, e);
+}
+
+/* Writes the file of `next` and swaps; *location (malloc'd) is that file's, NULL and removed when
+ * the swap certainly did not happen. */
+static inline enum err_code lake_swap(struct catalog *c, struct table_ident id,
+                                      const struct catalog_table *base,
+                                      const struct iceberg_metadata *next, char **location,
+                                      struct err *e)
+{
+    *location = NULL;
+    if (!c->server_writes_metadata) {
+        ERR_TRY(metadata_file_write(c, c->store, next, base->metadata_location, location, e));
+    }
+    enum err_code rc = c->ops->swap(c, &(struct catalog_swap){id, base, next, *location}, e);
+
+    if (rc != ERR_OK && rc != ERR_UNKNOWN && *location != NULL) {
+        metadata_file_drop(c, *location);
+        free(*location);
+        *location = NULL;
+    }
+    return rc;
 }
 
 /* A database opened past the catalog, to look and to meddle. */

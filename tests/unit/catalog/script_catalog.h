@@ -265,40 +265,41 @@ static inline enum script_outcome script_next(struct script_catalog *c)
     return c->swap_at < c->swap_count ? c->swaps[c->swap_at++] : SCRIPT_OK;
 }
 
-static inline enum err_code script_swap(struct catalog *base, struct table_ident id,
-                                        const struct catalog_table *from,
-                                        const struct iceberg_metadata *next, char **location_out,
+static inline enum err_code script_swap(struct catalog *base, const struct catalog_swap *swap,
                                         struct err *e)
 {
     struct script_catalog *c = script_of(base);
     enum script_outcome outcome = script_next(c);
-    char *location = NULL;
+    const char *from = swap->base->metadata_location;
+    char *written = NULL;
     enum err_code rc = ERR_OK;
 
-    *location_out = NULL;
     c->swaps_tried++;
     script_land(c);
     if (outcome == SCRIPT_CONFLICT) {
         script_other_commit(c);
     }
-    ERR_TRY(script_write(c, next, &location, e));
+    if (base->server_writes_metadata) {
+        assert_null(swap->location);
+        ERR_TRY(script_write(c, swap->next, &written, e));
+    }
+    const char *to = written == NULL ? swap->location : written;
+
     if (outcome == SCRIPT_BUSY) {
         rc = err_set_retryable(e, ERR_IO, "the catalog is busy");
     } else if (outcome == SCRIPT_FAILED) {
         rc = err_set(e, ERR_IO, "the catalog is broken");
-    } else if (strcmp(c->current, from->metadata_location) != 0) {
-        rc = err_set(e, ERR_CONFLICT, "%s changed", id.name);
+    } else if (strcmp(c->current, from) != 0) {
+        rc = err_set(e, ERR_CONFLICT, "%s changed", swap->id.name);
     } else if (outcome != SCRIPT_OK) {
-        rc = script_unknown(c, outcome, from->metadata_location, location, e);
+        rc = script_unknown(c, outcome, from, to, e);
     } else {
-        script_set(c, location);
+        script_set(c, to);
     }
-    if (rc == ERR_OK || rc == ERR_UNKNOWN) {
-        *location_out = location;
-    } else {
-        (void)!store_remove(c->base.store, location, NULL);
-        free(location);
+    if (written != NULL && rc != ERR_OK && rc != ERR_UNKNOWN) {
+        (void)!store_remove(base->store, written, NULL);
     }
+    free(written);
     return rc;
 }
 

@@ -21,6 +21,9 @@ struct writer {
     struct iceberg_property property;
     struct iceberg_property summary;
     struct catalog_change change;
+    bool carries; /* changes bring their data file along, under a new name with each commit */
+    unsigned carried;
+    struct store_object object;
     unsigned checks;
     enum commit_verdict verdict; /* of the next checks; COMMIT_PROCEED: by the ordinal */
     int cancel_after;            /* polls; -1: never */
@@ -82,7 +85,10 @@ static struct catalog_change *numbered(struct writer *w, unsigned n, unsigned af
     (void)snprintf(w->path, sizeof w->path, LAKE_LOCATION "/data/%u", n);
     (void)snprintf(w->number, sizeof w->number, "%u", n);
     (void)snprintf(w->expected, sizeof w->expected, "%u", after);
-    if (!fake_store_has(w->store, w->path)) {
+    if (w->carries) {
+        (void)snprintf(w->path, sizeof w->path, LAKE_LOCATION "/data/%u-%u", n, ++w->carried);
+        w->object = (struct store_object){w->path, span_str("0123456789")};
+    } else if (!fake_store_has(w->store, w->path)) {
         assert_true(fake_store_set(w->store, w->path, span_str("0123456789")));
     }
     w->file = (struct iceberg_data_file){.path = w->path, .record_count = 1, .file_bytes = 10};
@@ -101,6 +107,8 @@ static struct catalog_change *numbered(struct writer *w, unsigned n, unsigned af
         .check_ctx = w,
         .cancelled = is_cancelled,
         .cancelled_ctx = w,
+        .objects = &w->object,
+        .object_count = w->carries ? 1 : 0,
     };
     return &w->change;
 }
@@ -601,12 +609,58 @@ TEST(test_catalog__does_not_fail_for_what_it_cannot_remove)
     SCRIPT(&w.catalog, SCRIPT_UNKNOWN_PASSED);
     assert_ok(commit(&w, 13, 12), &w.e);
     assert_log(&w, "commit.left", true);
-    assert_log(&w, "metadata.left", true);
     struct table_walk walk;
 
     walk_table(&walk, w.store, w.catalog.current);
     assert_int_equal(walk.missing, 0);
     walk_deinit(&walk);
+    writer_deinit(&w);
+}
+
+TEST(test_catalog__puts_what_a_change_brings_along)
+{
+    struct writer w;
+
+    writer_init(&w);
+    w.carries = true;
+    assert_ok(commit(&w, 1, 0), &w.e);
+    assert_true(fake_store_has(w.store, w.path));
+    /* Refused before anything was written, or after: nothing is left. */
+    assert_err(commit(&w, 3, 2), ERR_FENCED, &w.e);
+    assert_clean(&w, 0);
+    SCRIPT(&w.catalog, SCRIPT_FAILED);
+    assert_err(commit(&w, 2, 1), ERR_IO, &w.e);
+    assert_clean(&w, 0);
+    /* One after another: a write of each object fails, with and without effect, and goes again. */
+    for (unsigned nth = 1; nth <= 8; nth++) {
+        SCRIPT(&w.catalog, SCRIPT_CONFLICT);
+        fake_store_fail(w.store, &(struct fake_failure){.op = FAKE_STORE_PUT,
+                                                        .nth = (nth + 1) / 2,
+                                                        .code = ERR_TIMEOUT,
+                                                        .retryable = true,
+                                                        .done = nth % 2 == 0});
+        assert_ok(commit(&w, nth + 1, nth), &w.e);
+        assert_true(fake_store_failed(w.store, FAKE_STORE_PUT));
+        assert_true(fake_store_has(w.store, w.path));
+        assert_clean(&w, 0);
+    }
+    /* Without an answer nobody knows whether the table names it. */
+    SCRIPT(&w.catalog, SCRIPT_UNKNOWN_LATER);
+    w.cancel_after = 1;
+    assert_err(commit(&w, 10, 9), ERR_CANCELLED, &w.e);
+    script_land(&w.catalog);
+    assert_clean(&w, 0);
+    writer_deinit(&w);
+}
+
+TEST(test_catalog__takes_no_other_bytes_for_its_own)
+{
+    struct writer w;
+
+    writer_init(&w);
+    w.carries = true;
+    assert_true(fake_store_set(w.store, LAKE_LOCATION "/data/1-1", span_str("others")));
+    assert_err(commit(&w, 1, 0), ERR_EXISTS, &w.e);
     writer_deinit(&w);
 }
 
@@ -803,7 +857,7 @@ static void random_store_failure(struct writer *w)
     fake_store_fail(w->store, &(struct fake_failure){
                                   .op = ops[rand_below(rand, sizeof ops / sizeof ops[0])],
                                   .nth = 1 + (unsigned)rand_below(rand, 6),
-                                  .part = "/metadata/",
+                                  .part = w->carries ? NULL : "/metadata/",
                                   .times = 1 + (unsigned)rand_below(rand, 3),
                                   .code = ERR_TIMEOUT,
                                   .retryable = rand_below(rand, 3) != 0,
@@ -836,6 +890,7 @@ TEST(test_catalog__every_change_is_there_exactly_once)
         for (unsigned tries = 0;; tries++) {
             fake_clock_advance(&w.catalog.time, 1000000);
             /* The other writer and history's cuts do not suffer from failures. */
+            w.carries = n % 2 == 0;
             random_store_failure(&w);
             enum err_code rc = commit(&w, n, n - 1);
 
@@ -901,6 +956,7 @@ TEST(test_catalog__leaves_no_file_behind)
     w.log.level = LOG_LEVEL_ERROR;
     for (unsigned n = 1; n <= 300; n++) {
         fake_clock_advance(&w.catalog.time, 1000000);
+        w.carries = n % 2 == 0;
         assert_ok(commit(&w, n, n - 1), &w.e);
         if (n % 25 == 0) {
             assert_clean(&w, 0);
@@ -1015,6 +1071,8 @@ TEST_MAIN(test_case(test_catalog__creates_with_bounded_metadata),
           test_case(test_catalog__tries_again_what_may_pass),
           test_case(test_catalog__fails_at_once_when_it_cannot_pass),
           test_case(test_catalog__does_not_fail_for_what_it_cannot_remove),
+          test_case(test_catalog__puts_what_a_change_brings_along),
+          test_case(test_catalog__takes_no_other_bytes_for_its_own),
           test_case(test_catalog__commits_properties_alone),
           test_case(test_catalog__says_that_the_table_is_gone),
           test_case(test_catalog__says_that_a_file_is_gone),

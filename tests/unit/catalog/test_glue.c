@@ -233,9 +233,8 @@ TEST(test_glue__refuses_names_that_athena_cannot_read)
             assert_err(lake_create(w.catalog, id, "file:///lake/x", &w.e), ERR_CONFIG, &w.e);
             assert_ok(catalog_load(w.catalog, lake_orders, &w.table, &w.e), &w.e);
             requests++;
-            assert_err(
-                w.catalog->ops->swap(w.catalog, id, &w.table, w.table.metadata, &location, &w.e),
-                ERR_CONFIG, &w.e);
+            assert_err(lake_swap(w.catalog, id, &w.table, w.table.metadata, &location, &w.e),
+                       ERR_CONFIG, &w.e);
             assert_null(location);
             assert_int_equal(fake_store_count(w.store, ""), files);
             assert_int_equal(fake_http_requests(w.glue.server), requests);
@@ -491,7 +490,7 @@ TEST(test_glue__survives_every_failed_allocation)
                              &e);
         }
         if (rc == ERR_OK) {
-            rc = w.catalog->ops->swap(w.catalog, lake_orders, &w.table, next, &location, &e);
+            rc = lake_swap(w.catalog, lake_orders, &w.table, next, &location, &e);
         }
         if (rc == ERR_OK) {
             rc = catalog_list(w.catalog, "shop", note_name, names, &e);

@@ -5,7 +5,7 @@
 static enum err_code swap(struct world *w, const struct iceberg_metadata *next, char **location)
 {
     w->e = (struct err){0};
-    return w->catalog->ops->swap(w->catalog, lake_orders, &w->table, next, location, &w->e);
+    return lake_swap(w->catalog, lake_orders, &w->table, next, location, &w->e);
 }
 
 TEST(test_glue_swap__swaps_one_metadata_for_the_next)
@@ -324,7 +324,7 @@ TEST(test_glue_swap__leaves_nothing_when_nobody_answers)
     struct iceberg_metadata *next = next_of(&w);
     struct catalog *c = open_nowhere(&w, &client);
 
-    assert_err(c->ops->swap(c, lake_orders, &w.table, next, &location, &w.e), ERR_IO, &w.e);
+    assert_err(lake_swap(c, lake_orders, &w.table, next, &location, &w.e), ERR_IO, &w.e);
     assert_true(w.e.retryable);
     assert_null(location);
     assert_int_equal(metadata_files(&w), 1);

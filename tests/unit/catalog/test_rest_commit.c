@@ -548,8 +548,8 @@ TEST(test_rest_commit__refuses_what_the_server_cannot_be_told)
 
     json_object_set_new(document, "location", json_string("file:///moved"));
     assert_ok(iceberg_metadata_take_json(document, &other, &w.e), &w.e);
-    assert_err(w.x.catalog->ops->swap(w.x.catalog, lake_orders, &table, other, &location, &w.e),
-               ERR_UNSUPPORTED, &w.e);
+    assert_err(lake_swap(w.x.catalog, lake_orders, &table, other, &location, &w.e), ERR_UNSUPPORTED,
+               &w.e);
     assert_says(&w.e, "'location'");
     assert_null(location);
     assert_int_equal(w.x.fake.requests[FAKE_REST_COMMIT], 0);

@@ -87,8 +87,7 @@ static enum err_code swap(struct lake *l, char **location)
 {
     *location = NULL;
     l->e = (struct err){0};
-    return l->catalog->ops->swap(l->catalog, lake_orders, &l->table, l->table.metadata, location,
-                                 &l->e);
+    return lake_swap(l->catalog, lake_orders, &l->table, l->table.metadata, location, &l->e);
 }
 
 static void assert_ask(struct lake *l, const char *sql, const char *want)
@@ -423,7 +422,7 @@ TEST(test_sqlite__looks_without_touching)
     (void)lake_ask(l.path, "SELECT * FROM iceberg_tables", before, sizeof before);
     assert_ok(open_as(&l, "default", true, &c, &l.e), &l.e);
     assert_ok(catalog_load(c, lake_orders, &table, &l.e), &l.e);
-    assert_err(c->ops->swap(c, lake_orders, &table, table.metadata, &location, &l.e), ERR_IO, &l.e);
+    assert_err(lake_swap(c, lake_orders, &table, table.metadata, &location, &l.e), ERR_IO, &l.e);
     assert_false(l.e.retryable);
     assert_err(lake_create(c, (struct table_ident){"a", "b"}, LAKE_LOCATION, &l.e), ERR_IO, &l.e);
     assert_string_equal(lake_ask(l.path, "SELECT * FROM iceberg_tables", after, sizeof after),
@@ -596,7 +595,7 @@ TEST(test_sqlite__says_that_it_may_not_write)
     rc = open_as(&l, "default", false, &c, &e);
     if (rc == ERR_OK) {
         e = (struct err){0};
-        rc = c->ops->swap(c, lake_orders, &l.table, l.table.metadata, &location, &e);
+        rc = lake_swap(c, lake_orders, &l.table, l.table.metadata, &location, &e);
         catalog_free(c);
     }
     temp_become_root();
@@ -870,7 +869,7 @@ static enum err_code use_everything(struct lake *l, struct err *e)
         rc = catalog_load(c, lake_orders, &table, e);
     }
     if (rc == ERR_OK) {
-        rc = c->ops->swap(c, lake_orders, &table, table.metadata, &location, e);
+        rc = lake_swap(c, lake_orders, &table, table.metadata, &location, e);
     }
     if (rc == ERR_OK) {
         rc = catalog_list(c, "shop", on_table, names, e);
