@@ -248,7 +248,7 @@ static enum err_code make_table(struct copy *c, struct err *e)
         return ERR_OK;
     }
     (void)pthread_mutex_lock(&run->catalog_mutex);
-    enum err_code rc = table_state_create(run, c->table, e);
+    enum err_code rc = table_state_create(run, c->table, NULL, e);
 
     (void)pthread_mutex_unlock(&run->catalog_mutex);
     return rc;
@@ -364,7 +364,7 @@ static enum err_code commit_locked(struct copy *c, struct checkpoint *next, stru
     struct run *run = c->options->run;
     struct followed_table *t = c->table;
 
-    ERR_TRY(table_state_create(run, t, e));
+    ERR_TRY(table_state_create(run, t, NULL, e));
     const struct watermark_update update = {
         .schema = t->schema,
         .table = t->name,
@@ -372,11 +372,15 @@ static enum err_code commit_locked(struct copy *c, struct checkpoint *next, stru
         .restart = t->commit.made,
     };
 
-    ERR_TRY(table_commit_one(run, t, &c->files, next, e));
-    t->commit.backfill_complete = true;
-    const struct log_place at = checkpoint_place(&t->commit.expected);
+    const struct log_place at = checkpoint_place(next);
+    struct rows_commit rows = {
+        .watermarks = c->options->watermarks,
+        .move = {.updates = &update, .update_count = 1, .at = &at},
+    };
 
-    return watermarks_commit(c->options->watermarks, &update, 1, &at, e);
+    ERR_TRY(table_commit_one(run, t, &c->files, next, &rows, e));
+    t->commit.backfill_complete = true;
+    return ERR_OK;
 }
 
 static enum err_code commit_copy(struct copy *c, struct err *e)

@@ -92,9 +92,10 @@ static void batch_drop(struct batch *b)
     b->count = 0;
 }
 
-static enum err_code batch_commit(struct committer *c, struct batch *b, struct err *e)
+static enum err_code batch_commit(struct committer *c, struct batch *b, struct rows_commit *rows,
+                                  struct err *e)
 {
-    enum err_code rc = table_commit_all(c->options.run, b->items, b->count, e);
+    enum err_code rc = table_commit_all(c->options.run, b->items, b->count, rows, e);
 
     batch_drop(b);
     return rc;
@@ -106,7 +107,7 @@ static enum err_code batch_add(struct committer *c, struct batch *b, const struc
 {
     struct log_place at = place_of(cut);
     struct buf text = {0};
-    enum err_code rc = b->count == TABLE_COMMITS_MAX ? batch_commit(c, b, e) : ERR_OK;
+    enum err_code rc = b->count == TABLE_COMMITS_MAX ? batch_commit(c, b, NULL, e) : ERR_OK;
 
     if (rc == ERR_OK) {
         rc = add_own_gtids(t, &at, &text, e);
@@ -134,7 +135,9 @@ static bool overtakes(const struct cut *cut, struct followed_table *t)
     return due;
 }
 
-static enum err_code commit_tables(struct committer *c, const struct cut *cut, struct err *e)
+/* All tables that have something new, and behind them the rows of all. */
+static enum err_code commit_tables(struct committer *c, const struct cut *cut,
+                                   struct rows_commit *rows, struct err *e)
 {
     struct batch b = {.count = 0};
     enum err_code rc = ERR_OK;
@@ -150,13 +153,13 @@ static enum err_code commit_tables(struct committer *c, const struct cut *cut, s
         }
     }
     if (rc == ERR_OK) {
-        rc = batch_commit(c, &b, e);
+        rc = batch_commit(c, &b, rows, e);
     }
     batch_drop(&b);
     return rc;
 }
 
-static enum err_code commit_watermarks(struct committer *c, const struct cut *cut, struct err *e)
+static enum err_code commit_all(struct committer *c, const struct cut *cut, struct err *e)
 {
     uint32_t count = c->options.table_count;
     struct watermark_update *updates = calloc(count + 1u, sizeof *updates);
@@ -169,7 +172,11 @@ static enum err_code commit_watermarks(struct committer *c, const struct cut *cu
         updates[i].table = c->options.tables[i]->name;
     }
     const struct log_place at = place_of(cut);
-    enum err_code rc = watermarks_commit(c->options.watermarks, updates, count, &at, e);
+    struct rows_commit rows = {
+        .watermarks = c->options.watermarks,
+        .move = {.updates = updates, .update_count = count, .at = &at},
+    };
+    enum err_code rc = commit_tables(c, cut, &rows, e);
 
     free(updates);
     return rc;
@@ -201,10 +208,7 @@ static enum err_code commit_cut(struct committer *c, const struct cut *cut, stru
         watermarks_put_notes(c->options.watermarks, (const char *const *)cut->notes, e);
 
     if (rc == ERR_OK) {
-        rc = commit_tables(c, cut, e);
-    }
-    if (rc == ERR_OK) {
-        rc = commit_watermarks(c, cut, e);
+        rc = commit_all(c, cut, e);
     }
     (void)pthread_mutex_unlock(&run->catalog_mutex);
     if (rc == ERR_OK) {
@@ -248,11 +252,27 @@ static enum err_code take_part(struct committer *c, struct cut_part *part, struc
     return rc;
 }
 
+/* Tables that start now have their checkpoints; their rows, which come after, are due. */
+static void commit_due(struct committer *c)
+{
+    struct run *run = c->options.run;
+    struct err err = {0};
+
+    (void)pthread_mutex_lock(&run->catalog_mutex);
+    enum err_code rc = watermarks_commit_due(c->options.watermarks, &err);
+
+    (void)pthread_mutex_unlock(&run->catalog_mutex);
+    if (rc != ERR_OK) {
+        run_fail(run, &err);
+    }
+}
+
 static void *committer_main(void *arg)
 {
     struct committer *c = arg;
     struct queue_link *link;
 
+    commit_due(c);
     while ((link = queue_pop(c->options.parts)) != NULL) {
         struct err err = {0};
 

@@ -256,6 +256,7 @@ static enum err_code start_lanes(struct threads *t, struct err *e)
     return ERR_OK;
 }
 
+/* The committer writes it before it commits any table. */
 static enum err_code open_schema(struct threads *t, struct err *e)
 {
     struct runner *r = t->r;
@@ -263,12 +264,25 @@ static enum err_code open_schema(struct threads *t, struct err *e)
     enum err_code rc = follow_schema_open(t->follow, &texts[WATERMARK_NOTE_SCHEMA], e);
 
     if (rc == ERR_OK) {
-        (void)pthread_mutex_lock(&r->run.catalog_mutex);
-        rc = watermarks_put_notes(r->watermarks, (const char *const *)texts, e);
-        (void)pthread_mutex_unlock(&r->run.catalog_mutex);
+        rc = watermarks_owe_notes(r->watermarks, (const char *const *)texts, e);
     }
     free(texts[WATERMARK_NOTE_SCHEMA]);
     return rc;
+}
+
+static enum err_code start_committer(struct threads *t, struct err *e)
+{
+    struct runner *r = t->r;
+    const struct committer_options options = {
+        .run = &r->run,
+        .tables = r->tables,
+        .table_count = r->table_count,
+        .lane_count = t->lane_count,
+        .watermarks = r->watermarks,
+        .parts = t->parts,
+    };
+
+    return committer_start(&options, &t->committer, e);
 }
 
 /*
@@ -299,16 +313,6 @@ static enum err_code start_all(struct threads *t, const struct start *start, str
     if (t->parts == NULL) {
         return err_nomem(e);
     }
-    ERR_TRY(committer_start(
-        &(struct committer_options){
-            .run = &r->run,
-            .tables = r->tables,
-            .table_count = r->table_count,
-            .lane_count = choose_lanes(r),
-            .watermarks = r->watermarks,
-            .parts = t->parts,
-        },
-        &t->committer, e));
     ERR_TRY(start_lanes(t, e));
     ERR_TRY(follow_new(
         &(struct follow_options){
@@ -334,6 +338,9 @@ static enum err_code start_all(struct threads *t, const struct start *start, str
         &t->follow, e));
     enum err_code rc = open_schema(t, e);
 
+    if (rc == ERR_OK) {
+        rc = start_committer(t, e);
+    }
     if (rc != ERR_OK) {
         follow_free(t->follow);
         t->follow = NULL;

@@ -284,7 +284,7 @@ enum err_code runner_find_tables(struct runner *r, struct err *e)
     return rc;
 }
 
-/* A run that ended between data and watermark left the row behind. */
+/* A run that ended between data and watermark left the row behind: it is due. */
 static enum err_code catch_watermark_up(struct runner *r, const struct followed_table *t,
                                         struct err *e)
 {
@@ -299,7 +299,7 @@ static enum err_code catch_watermark_up(struct runner *r, const struct followed_
     bool lags;
 
     ERR_TRY(table_state_watermark_lags(r->watermarks, t, &lags, e));
-    return lags ? watermarks_commit(r->watermarks, &update, 1, &place, e) : ERR_OK;
+    return lags ? watermarks_owe(r->watermarks, &update, &place, e) : ERR_OK;
 }
 
 struct followed_table *runner_find_table(const struct runner *r, const char *schema,
@@ -357,7 +357,7 @@ static enum err_code find_lost_tables(struct runner *r, struct err *e)
 
 static enum err_code load_states(struct runner *r, struct err *e)
 {
-    ERR_TRY(watermarks_load(r->watermarks, true, e));
+    ERR_TRY(watermarks_load(r->watermarks, false, e));
     for (uint32_t i = 0; i < r->table_count; i++) {
         ERR_TRY(table_state_load(&r->run, r->watermarks, r->tables[i], e));
     }
@@ -372,7 +372,7 @@ static enum err_code load_states(struct runner *r, struct err *e)
         }
         ERR_TRY(catch_watermark_up(r, t, e));
     }
-    return ERR_OK;
+    return watermarks_commit_due(r->watermarks, e);
 }
 
 enum err_code runner_load_states(struct runner *r, struct err *e)
@@ -530,32 +530,48 @@ static enum err_code find_start_point(struct runner *r, struct mysql_conn *conn,
                    : ERR_OK;
 }
 
-/* The place is committed at once: a run that ends before its first cut must not start later. */
+/* A new Iceberg table has the checkpoint from its beginning on; another one gets it. */
+static enum err_code put_checkpoint(struct runner *r, struct followed_table *t,
+                                    struct checkpoint *next, struct err *e)
+{
+    struct data_file_list none = {0};
+
+    if (t->commit.exists) {
+        return table_commit_one(&r->run, t, &none, next, NULL, e);
+    }
+    ERR_TRY(table_state_create(&r->run, t, next, e));
+    checkpoint_deinit(&t->commit.expected);
+    t->commit.expected = *next;
+    *next = (struct checkpoint){0};
+    return ERR_OK;
+}
+
+/*
+ * The place is committed at once: a run that ends before its first cut must not start later. The
+ * watermark is due.
+ */
 static enum err_code commit_start(struct runner *r, struct followed_table *t,
                                   const struct log_place *at, struct err *e)
 {
     struct run *run = &r->run;
-    struct data_file_list none = {0};
     struct checkpoint next = {0};
-
-    ERR_TRY(table_state_create(run, t, e));
-    const struct watermark_update update = {
-        .schema = t->schema,
-        .table = t->name,
-        .restart = t->commit.made,
-    };
 
     ERR_TRY(checkpoint_next(run, t, at, clock_wall_us(&run->clock), false, &next, e));
     next.started = true;
-    enum err_code rc = table_commit_one(run, t, &none, &next, e);
+    enum err_code rc = put_checkpoint(r, t, &next, e);
 
     checkpoint_deinit(&next);
     ERR_TRY(rc);
     log_info(run->log, "table.started", LOG_STR("table", t->full_name),
              LOG_STR("file", at->position.file), LOG_U64("pos", at->position.offset),
              LOG_STR("gtids", at->gtids));
-    return at->position.file[0] == '\0' ? ERR_OK
-                                        : watermarks_commit(r->watermarks, &update, 1, at, e);
+    const struct watermark_update update = {
+        .schema = t->schema,
+        .table = t->name,
+        .restart = t->commit.made,
+    };
+
+    return at->position.file[0] == '\0' ? ERR_OK : watermarks_owe(r->watermarks, &update, at, e);
 }
 
 enum err_code runner_commit_start(struct runner *r, struct followed_table *t,

@@ -151,34 +151,76 @@ static void note_committed(struct run *run, struct table_commit *t,
               LOG_U64("attempts", result->attempts));
 }
 
-enum err_code table_commit_all(struct run *run, struct table_commit *tables, uint32_t count,
-                               struct err *e)
+static enum err_code make_items(struct run *run, struct table_commit *tables, uint32_t count,
+                                const char *key, struct change_parts *parts,
+                                struct catalog_commit_item *items, struct err *e)
 {
-    struct catalog_commit_item items[TABLE_COMMITS_MAX];
+    for (uint32_t i = 0; i < count; i++) {
+        enum err_code rc = make_change(run, &tables[i], key, &parts[i], e);
+
+        if (rc != ERR_OK) {
+            err_wrap(e, "committing %s", tables[i].table->full_name);
+            return rc;
+        }
+        items[i] =
+            (struct catalog_commit_item){.id = tables[i].table->ident, .change = &parts[i].change};
+    }
+    return ERR_OK;
+}
+
+/* The first table that is not committed; NULL: all are. */
+static const struct followed_table *take_results(struct run *run, struct table_commit *tables,
+                                                 uint32_t count,
+                                                 const struct catalog_commit_item *items)
+{
+    const struct followed_table *first = NULL;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (items[i].committed) {
+            note_committed(run, &tables[i], &items[i].result);
+        } else if (first == NULL) {
+            first = tables[i].table;
+        }
+    }
+    return first;
+}
+
+static enum err_code commit_items(struct run *run, struct table_commit *tables, uint32_t count,
+                                  struct catalog_commit_item *items, struct rows_commit *rows,
+                                  struct err *e)
+{
+    bool with_rows = rows != NULL && watermarks_item(&rows->move, &items[count]);
+    uint32_t total = with_rows ? count + 1 : count;
+    enum err_code rc = total == 0 ? ERR_OK : catalog_commit_all(run->catalog, items, total, e);
+    const struct followed_table *failed = take_results(run, tables, count, items);
+
+    if (failed != NULL) {
+        err_wrap(e, "committing %s", failed->full_name);
+        return rc;
+    }
+    return with_rows ? watermarks_settle(rows->watermarks, &rows->move, &items[count], rc, e) : rc;
+}
+
+enum err_code table_commit_all(struct run *run, struct table_commit *tables, uint32_t count,
+                               struct rows_commit *rows, struct err *e)
+{
+    struct catalog_commit_item items[TABLE_COMMITS_MAX + 1];
     struct change_parts *parts = calloc((size_t)count + 1, sizeof *parts);
     char *key = checkpoint_property(run->options->connection);
     enum err_code rc = parts == NULL || key == NULL ? err_nomem(e) : ERR_OK;
-    uint32_t at = 0;
 
     assert(count <= TABLE_COMMITS_MAX);
-    for (; rc == ERR_OK && parts != NULL && at < count; at++) {
-        rc = make_change(run, &tables[at], key, &parts[at], e);
-        items[at] = (struct catalog_commit_item){.id = tables[at].table->ident,
-                                                 .change = &parts[at].change};
+    if (rc == ERR_OK) {
+        rc = make_items(run, tables, count, key, parts, items, e);
     }
-    if (rc == ERR_OK && count > 0) {
-        rc = catalog_commit_all(run->catalog, items, count, e);
-        at = 0;
-        for (uint32_t i = count; i-- > 0;) {
-            if (items[i].committed) {
-                note_committed(run, &tables[i], &items[i].result);
-            } else {
-                at = i + 1;
-            }
-        }
+    if (rc == ERR_OK && rows != NULL) {
+        rc = watermarks_prepare(rows->watermarks, &rows->move, e);
     }
-    if (rc != ERR_OK && at > 0) {
-        err_wrap(e, "committing %s", tables[at - 1].table->full_name);
+    if (rc == ERR_OK) {
+        rc = commit_items(run, tables, count, items, rows, e);
+    }
+    if (rows != NULL) {
+        watermarks_give_up(&rows->move);
     }
     for (uint32_t i = 0; parts != NULL && i < count; i++) {
         buf_deinit(&parts[i].json);
@@ -189,10 +231,11 @@ enum err_code table_commit_all(struct run *run, struct table_commit *tables, uin
 }
 
 enum err_code table_commit_one(struct run *run, struct followed_table *table,
-                               struct data_file_list *files, struct checkpoint *next, struct err *e)
+                               struct data_file_list *files, struct checkpoint *next,
+                               struct rows_commit *rows, struct err *e)
 {
     struct table_commit one = {.table = table, .files = files, .next = *next};
-    enum err_code rc = table_commit_all(run, &one, 1, e);
+    enum err_code rc = table_commit_all(run, &one, 1, rows, e);
 
     *next = one.next;
     return rc;

@@ -9,8 +9,9 @@
 #include "pipeline/checkpoint.h"
 #include "pipeline/followed_table.h"
 #include "pipeline/run.h"
+#include "pipeline/watermarks.h"
 
-#define TABLE_COMMITS_MAX CATALOG_TOGETHER_MAX
+#define TABLE_COMMITS_MAX (CATALOG_TOGETHER_MAX - 1) /* and the watermarks */
 
 /*
  * The checkpoint that follows table->commit.expected at a place; deinit it unless it was
@@ -26,18 +27,25 @@ struct table_commit {
     struct checkpoint next;       /* taken over as table->commit.expected once it is committed */
 };
 
+/* Rows of watermarks that move once tables are committed. */
+struct rows_commit {
+    struct watermarks *watermarks;
+    struct watermarks_move move;
+};
+
 /*
- * At most TABLE_COMMITS_MAX: in one transaction where the catalog offers that, else one after
- * another. Some may be committed when others fail.
+ * At most TABLE_COMMITS_MAX, and the rows behind them; rows may be NULL. What they write goes to
+ * the store at once; in one transaction where the catalog offers that, else one after another. Some
+ * may be committed when others fail.
  *
  * Errors: ERR_FENCED when another process has moved a table's checkpoint.
  */
 MUST_USE enum err_code table_commit_all(struct run *run, struct table_commit *tables,
-                                        uint32_t count, struct err *e);
+                                        uint32_t count, struct rows_commit *rows, struct err *e);
 
 /* One table; as struct table_commit and table_commit_all(). */
 MUST_USE enum err_code table_commit_one(struct run *run, struct followed_table *table,
                                         struct data_file_list *files, struct checkpoint *next,
-                                        struct err *e);
+                                        struct rows_commit *rows, struct err *e);
 
 #endif

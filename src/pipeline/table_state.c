@@ -215,17 +215,17 @@ static enum err_code take_location(struct run *run, struct followed_table *table
     return ERR_OK;
 }
 
-enum err_code table_state_create(struct run *run, struct followed_table *table, struct err *e)
+static enum err_code create(struct run *run, struct followed_table *table,
+                            const struct iceberg_property *properties, uint32_t property_count,
+                            struct err *e)
 {
     const struct catalog_create_options options = {
         .location = table->location,
         .schema = changelog_schema(),
         .partition = changelog_partition(),
+        .properties = properties,
+        .property_count = property_count,
     };
-
-    if (table->commit.exists) {
-        return ERR_OK;
-    }
     enum err_code rc = catalog_create(run->catalog, table->ident, &options, e);
 
     if (rc == ERR_EXISTS) {
@@ -237,6 +237,33 @@ enum err_code table_state_create(struct run *run, struct followed_table *table, 
     table->commit.exists = rc == ERR_OK;
     table->commit.made = rc == ERR_OK;
     return rc == ERR_OK && table->location[0] == '\0' ? take_location(run, table, e) : rc;
+}
+
+static enum err_code create_at(struct run *run, struct followed_table *table,
+                               const struct checkpoint *first, struct err *e)
+{
+    struct buf json = {0};
+    char *key = checkpoint_property(run->options->connection);
+    enum err_code rc = key == NULL ? err_nomem(e) : checkpoint_print(first, &json, e);
+    const char *text = rc == ERR_OK ? buf_cstr(&json) : NULL;
+
+    if (rc == ERR_OK) {
+        const struct iceberg_property property = {key, text};
+
+        rc = text == NULL ? err_nomem(e) : create(run, table, &property, 1, e);
+    }
+    buf_deinit(&json);
+    free(key);
+    return rc;
+}
+
+enum err_code table_state_create(struct run *run, struct followed_table *table,
+                                 const struct checkpoint *first, struct err *e)
+{
+    if (table->commit.exists) {
+        return ERR_OK;
+    }
+    return first == NULL ? create(run, table, NULL, 0, e) : create_at(run, table, first, e);
 }
 
 enum err_code table_state_watermark_lags(const struct watermarks *watermarks,

@@ -25,9 +25,10 @@
 MUST_USE enum err_code table_state_load(struct run *run, const struct watermarks *watermarks,
                                         struct followed_table *table, struct err *e);
 
-/* Creates the Iceberg table unless it is there. Caller holds run->catalog_mutex. */
+/* Creates the Iceberg table unless it is there; first: the checkpoint that it has then, NULL for
+ * none. Caller holds run->catalog_mutex. */
 MUST_USE enum err_code table_state_create(struct run *run, struct followed_table *table,
-                                          struct err *e);
+                                          const struct checkpoint *first, struct err *e);
 
 /*
  * Whether the watermark row lags the checkpoint: a run ended between the two commits. Errors:

@@ -1,37 +1,15 @@
-#include "pipeline/watermarks.h"
-
 #include <stdlib.h>
 
 #include "base/str.h"
 #include "pipeline/changelog.h"
-#include "pipeline/watermark_file.h"
-#include "pipeline/watermark_places.h"
-
-#define NO_TABLE (-2) /* no snapshot has this id */
-
-struct watermarks {
-    struct watermarks_options options;
-    char *location;
-    char *connection;
-    char *property; /* calve.watermark.<connection>.<server_id> */
-    struct rand rand;
-    bool loaded;
-    int64_t snapshot_id; /* what `rows` were read from or written to */
-    char *table_location;
-    struct watermark_rows rows;
-    char *property_prefix;          /* of the properties of all server ids */
-    struct watermark_places places; /* what the property says */
-    struct watermark_places former; /* what those of other server ids say of our rows */
-    char *note_properties[WATERMARK_NOTES];
-    char *notes[WATERMARK_NOTES]; /* NULL: none */
-};
+#include "pipeline/watermarks_int.h"
 
 static const char *const note_names[WATERMARK_NOTES] = {
     [WATERMARK_NOTE_SCHEMA] = "schema",
     [WATERMARK_NOTE_PREPARED] = "prepared",
 };
 
-static const struct table_ident ident = {WATERMARKS_NAMESPACE, WATERMARKS_TABLE};
+static const struct table_ident ident = WATERMARKS_IDENT;
 
 enum err_code watermarks_new(const struct watermarks_options *options, struct watermarks **out,
                              struct err *e)
@@ -42,7 +20,7 @@ enum err_code watermarks_new(const struct watermarks_options *options, struct wa
         return err_nomem(e);
     }
     w->options = *options;
-    w->snapshot_id = NO_TABLE;
+    w->snapshot_id = WATERMARKS_NO_TABLE;
     rand_init(&w->rand);
     w->location = str_dup(options->location);
     w->connection = str_dup(options->connection);
@@ -79,14 +57,17 @@ void watermarks_free(struct watermarks *w)
         for (int i = 0; i < WATERMARK_NOTES; i++) {
             free(w->note_properties[i]);
             free(w->notes[i]);
+            free(w->due_notes[i]);
         }
+        watermarks_drop_due(w);
+        free(w->due);
         free(w);
     }
 }
 
 /* ---- the property ---- */
 
-static bool some_row_stands(void *ctx, const struct binlog_position *position)
+bool watermarks_some_row_stands(void *ctx, const struct binlog_position *position)
 {
     const struct watermarks *w = ctx;
 
@@ -130,7 +111,8 @@ static enum err_code take_former(void *ctx, const char *key, const char *text, s
     for (uint32_t i = its.count; i > 0 && rc == ERR_OK; i--) {
         const struct watermark_place *p = &its.items[i - 1];
 
-        if (some_row_stands(w, &p->position) && !watermark_places_has(&w->places, &p->position)) {
+        if (watermarks_some_row_stands(w, &p->position) &&
+            !watermark_places_has(&w->places, &p->position)) {
             const struct log_place at = watermark_place_of(p);
 
             rc = watermark_places_put(&w->former, &at, e);
@@ -233,7 +215,7 @@ enum err_code watermarks_compare(const struct watermarks *w, const struct waterm
     return ERR_OK;
 }
 
-static enum err_code set_note(struct watermarks *w, int which, const char *text, struct err *e)
+enum err_code watermarks_set_note(struct watermarks *w, int which, const char *text, struct err *e)
 {
     free(w->notes[which]);
     w->notes[which] = NULL;
@@ -248,7 +230,8 @@ static enum err_code read_notes(struct watermarks *w, const struct iceberg_metad
                                 struct err *e)
 {
     for (int i = 0; i < WATERMARK_NOTES; i++) {
-        ERR_TRY(set_note(w, i, iceberg_metadata_property(metadata, w->note_properties[i]), e));
+        ERR_TRY(watermarks_set_note(w, i,
+                                    iceberg_metadata_property(metadata, w->note_properties[i]), e));
     }
     return ERR_OK;
 }
@@ -318,7 +301,7 @@ enum err_code watermarks_load(struct watermarks *w, bool create, struct err *e)
     } else if (rc == ERR_NOT_FOUND) {
         watermark_rows_deinit(&w->rows);
         w->loaded = true;
-        w->snapshot_id = NO_TABLE;
+        w->snapshot_id = WATERMARKS_NO_TABLE;
         return ERR_OK;
     }
     if (rc != ERR_OK) {
@@ -327,7 +310,7 @@ enum err_code watermarks_load(struct watermarks *w, bool create, struct err *e)
     return rc;
 }
 
-static struct watermark *find_row(const struct watermarks *w, const char *schema, const char *table)
+struct watermark *watermarks_row(const struct watermarks *w, const char *schema, const char *table)
 {
     for (uint32_t i = 0; i < w->rows.count; i++) {
         struct watermark *row = &w->rows.items[i];
@@ -343,7 +326,7 @@ static struct watermark *find_row(const struct watermarks *w, const char *schema
 const struct watermark *watermarks_find(const struct watermarks *w, const char *schema,
                                         const char *table)
 {
-    return find_row(w, schema, table);
+    return watermarks_row(w, schema, table);
 }
 
 uint32_t watermarks_count(const struct watermarks *w)
@@ -354,277 +337,4 @@ uint32_t watermarks_count(const struct watermarks *w)
 const struct watermark *watermarks_at(const struct watermarks *w, uint32_t i)
 {
     return &w->rows.items[i];
-}
-
-/* ---- committing ---- */
-
-static enum err_code row_for(struct watermarks *w, const struct watermark_update *u,
-                             struct watermark **out, struct err *e)
-{
-    struct watermark *row = find_row(w, u->schema, u->table);
-
-    if (row == NULL) {
-        /* watermark_rows_add copies the texts. */
-        struct watermark fresh = {
-            .connection_name = w->connection,
-            .server_id = w->options.server_id,
-            .schema = str_dup(u->schema),
-            .table = str_dup(u->table),
-        };
-        enum err_code rc = fresh.schema == NULL || fresh.table == NULL
-                               ? err_nomem(e)
-                               : watermark_rows_add(&w->rows, &fresh, e);
-
-        free(fresh.schema);
-        free(fresh.table);
-        ERR_TRY(rc);
-        row = &w->rows.items[w->rows.count - 1];
-    }
-    *out = row;
-    return ERR_OK;
-}
-
-static bool forget_row(struct watermark *row, int64_t now_us)
-{
-    if (row->position.file[0] == '\0' && !row->backfill_complete) {
-        return false;
-    }
-    row->position = (struct binlog_position){.offset = 0};
-    row->backfill_complete = false;
-    row->has_updated_at = true;
-    row->updated_at_us = now_us;
-    return true;
-}
-
-/* Whether a row goes to the place, or is further already. */
-static enum err_code moves(const struct watermarks *w, const struct watermark *row,
-                           const struct watermark_update *u, const struct log_place *at, bool *out,
-                           struct err *e)
-{
-    int order = binlog_position_compare(&at->position, &row->position);
-    bool same_source = w->places.count == 0 || strcmp(w->places.items[0].source, at->source) == 0;
-    struct log_place was;
-
-    *out = true;
-    if (row->position.file[0] == '\0') {
-        return ERR_OK;
-    }
-    if (u->restart) {
-        *out = order != 0;
-        return ERR_OK;
-    }
-    if (!watermarks_place(w, &row->position, &was)) {
-        *out = order > 0 || (order < 0 && !same_source);
-        return ERR_OK;
-    }
-    if (strcmp(was.source, at->source) == 0) {
-        *out = order > 0;
-        return ERR_OK;
-    }
-    /* After a failover: to the new server's place, unless that is behind. */
-    return was.gtids == NULL || at->gtids == NULL ? ERR_OK : log_place_reaches(at, &was, out, e);
-}
-
-/* Applies one update to its row; sets *changed unless the row said so already. */
-static enum err_code apply_one(struct watermarks *w, const struct watermark_update *u,
-                               const struct log_place *at, bool *changed, struct err *e)
-{
-    int64_t now_us = clock_wall_us(&w->options.clock);
-    struct watermark *row;
-    bool move;
-
-    ERR_TRY(row_for(w, u, &row, e));
-    if (u->forget) {
-        *changed = forget_row(row, now_us) || *changed;
-        return ERR_OK;
-    }
-    ERR_TRY(moves(w, row, u, at, &move, e));
-    bool complete = u->backfill_complete || (row->backfill_complete && !u->restart);
-
-    if (!move && row->has_backfill_complete && row->backfill_complete == complete) {
-        return ERR_OK;
-    }
-    if (move) {
-        row->position = at->position;
-    }
-    row->has_backfill_complete = true;
-    row->backfill_complete = complete;
-    row->has_updated_at = true;
-    row->updated_at_us = now_us;
-    *changed = true;
-    return ERR_OK;
-}
-
-/* Applies the updates to the rows; *changed is false when all of them said so already. */
-static enum err_code apply(struct watermarks *w, const struct watermark_update *updates,
-                           uint32_t count, const struct log_place *at, bool *changed, struct err *e)
-{
-    *changed = false;
-    for (uint32_t i = 0; i < count; i++) {
-        ERR_TRY(apply_one(w, &updates[i], at, changed, e));
-    }
-    if (*changed && at != NULL) {
-        ERR_TRY(watermark_places_put(&w->places, at, e));
-        watermark_places_prune(&w->places, some_row_stands, w);
-    }
-    return ERR_OK;
-}
-
-struct base_check {
-    int64_t snapshot_id;
-    bool moved; /* somebody else committed: the rows are to be merged anew */
-};
-
-static enum commit_verdict check_base(void *ctx, const struct iceberg_metadata *current,
-                                      struct err *e)
-{
-    struct base_check *b = ctx;
-
-    if (iceberg_metadata_snapshot_id(current) != b->snapshot_id) {
-        /* Not ERR_CONFLICT, which would be tried again with the same rows. */
-        b->moved = true;
-        (void)err_set(e, ERR_FENCED, "another process has changed %s.%s", ident.ns, ident.name);
-        return COMMIT_REFUSE;
-    }
-    return COMMIT_PROCEED;
-}
-
-/* One snapshot with the rows as they are now. */
-static enum err_code commit_rows(struct watermarks *w, struct base_check *check, struct err *e)
-{
-    struct iceberg_data_file *file = NULL;
-    struct catalog_commit_result result = {0};
-    bool placed = w->places.count > 0;
-    char *text = placed ? watermark_places_print(&w->places) : NULL;
-    const struct iceberg_property property = {w->property, text};
-    const struct iceberg_property summary = {"calve.connection", w->connection};
-
-    if (placed && text == NULL) {
-        return err_nomem(e);
-    }
-    enum err_code rc =
-        watermark_file_write(w->options.store, w->table_location, w->options.zstd_level,
-                             rand_u64(&w->rand), &w->rows, &file, e);
-
-    if (rc == ERR_OK) {
-        rc = catalog_commit(w->options.catalog, ident,
-                            &(struct catalog_change){
-                                .change =
-                                    {
-                                        .added = &file,
-                                        .added_count = 1,
-                                        .replace_all = true,
-                                        .summary = &summary,
-                                        .summary_count = 1,
-                                        .properties = &property,
-                                        .property_count = placed ? 1 : 0,
-                                        .retention = w->options.retention,
-                                    },
-                                .check = check_base,
-                                .check_ctx = check,
-                                .cancelled = w->options.cancelled,
-                                .cancelled_ctx = w->options.cancelled_ctx,
-                            },
-                            &result, e);
-    }
-    if (rc == ERR_OK) {
-        w->snapshot_id = result.snapshot_id;
-    } else if (file != NULL && check->moved) {
-        /* Refused before anything was tried, so no snapshot can name the file. */
-        (void)!store_remove(w->options.store, file->path, NULL);
-    }
-    iceberg_data_file_free(file);
-    free(text);
-    return rc;
-}
-
-/* As watermarks_commit; without a place only what is to be forgotten changes. */
-static enum err_code commit_updates(struct watermarks *w, const struct watermark_update *updates,
-                                    uint32_t count, const struct log_place *at, struct err *e)
-{
-    for (;;) {
-        bool changed;
-
-        if (!w->loaded || w->snapshot_id == NO_TABLE) {
-            ERR_TRY(watermarks_load(w, true, e));
-        }
-        /* From here on rows and places are ahead of the table until the commit is through. */
-        w->loaded = false;
-        ERR_TRY(apply(w, updates, count, at, &changed, e));
-        if (!changed) {
-            w->loaded = true;
-            return ERR_OK;
-        }
-        struct base_check check = {.snapshot_id = w->snapshot_id};
-        enum err_code rc = commit_rows(w, &check, e);
-
-        w->loaded = rc == ERR_OK;
-        if (rc == ERR_OK || !check.moved) {
-            return rc;
-        }
-    }
-}
-
-enum err_code watermarks_commit(struct watermarks *w, const struct watermark_update *updates,
-                                uint32_t update_count, const struct log_place *at, struct err *e)
-{
-    enum err_code rc = commit_updates(w, updates, update_count, at, e);
-
-    if (rc != ERR_OK) {
-        err_wrap(e, "moving the watermarks to %s:%llu", at->position.file,
-                 (unsigned long long)at->position.offset);
-    }
-    return rc;
-}
-
-enum err_code watermarks_put_notes(struct watermarks *w, const char *const texts[WATERMARK_NOTES],
-                                   struct err *e)
-{
-    struct iceberg_property properties[WATERMARK_NOTES];
-    uint32_t count = 0;
-    struct catalog_commit_result result = {0};
-
-    for (int i = 0; i < WATERMARK_NOTES; i++) {
-        if (texts[i] != NULL) {
-            properties[count++] = (struct iceberg_property){w->note_properties[i], texts[i]};
-        }
-    }
-    if (count == 0) {
-        return ERR_OK;
-    }
-    if (w->snapshot_id == NO_TABLE) {
-        ERR_TRY(watermarks_load(w, true, e));
-    }
-    enum err_code rc = catalog_commit(w->options.catalog, ident,
-                                      &(struct catalog_change){
-                                          .change = {.properties = properties,
-                                                     .property_count = count,
-                                                     .retention = w->options.retention},
-                                          .cancelled = w->options.cancelled,
-                                          .cancelled_ctx = w->options.cancelled_ctx,
-                                      },
-                                      &result, e);
-
-    if (rc != ERR_OK) {
-        err_wrap(e, "noting the state of the source in %s.%s", ident.ns, ident.name);
-        return rc;
-    }
-    for (int i = 0; i < WATERMARK_NOTES; i++) {
-        if (texts[i] != NULL) {
-            ERR_TRY(set_note(w, i, texts[i], e));
-        }
-    }
-    return ERR_OK;
-}
-
-enum err_code watermarks_forget(struct watermarks *w, const char *schema, const char *table,
-                                struct err *e)
-{
-    const struct watermark_update update = {.schema = schema, .table = table, .forget = true};
-    enum err_code rc = commit_updates(w, &update, 1, NULL, e);
-
-    if (rc != ERR_OK) {
-        err_wrap(e, "taking the watermark of %s.%s away", schema, table);
-    }
-    return rc;
 }

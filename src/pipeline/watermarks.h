@@ -94,8 +94,13 @@ enum watermark_note { WATERMARK_NOTE_SCHEMA, WATERMARK_NOTE_PREPARED, WATERMARK_
 /* As of the last load or put; NULL when there is none. Lives until the next of either. */
 const char *watermarks_note(const struct watermarks *w, enum watermark_note which);
 
-/* Writes those texts that are not NULL, in one commit; "" takes a note away. */
+/* Writes those texts that are not NULL, and what is due, in one commit; "" takes a note away. */
 MUST_USE enum err_code watermarks_put_notes(struct watermarks *w,
+                                            const char *const texts[WATERMARK_NOTES],
+                                            struct err *e);
+
+/* The same with the next commit of any kind. */
+MUST_USE enum err_code watermarks_owe_notes(struct watermarks *w,
                                             const char *const texts[WATERMARK_NOTES],
                                             struct err *e);
 
@@ -108,13 +113,47 @@ struct watermark_update {
 };
 
 /*
- * Moves the rows named to the place in one commit; a row that is further already stays: by position
- * on one server, by GTID between two. A conflict with another process is merged and tried again.
+ * Moves the rows named to the place in one commit, and writes what is due; a row that is further
+ * already stays: by position on one server, by GTID between two. A conflict with another process is
+ * merged and tried again.
  */
 MUST_USE enum err_code watermarks_commit(struct watermarks *w,
                                          const struct watermark_update *updates,
                                          uint32_t update_count, const struct log_place *at,
                                          struct err *e);
+
+/* The same with the next commit of any kind. The texts are copied. */
+MUST_USE enum err_code watermarks_owe(struct watermarks *w, const struct watermark_update *update,
+                                      const struct log_place *at, struct err *e);
+
+/* Writes what is due; nothing when nothing is. */
+MUST_USE enum err_code watermarks_commit_due(struct watermarks *w, struct err *e);
+
+/*
+ * watermarks_commit() as one of several commits of a catalog:
+ *
+ *   watermarks_prepare()
+ *   watermarks_item()      false: the rows say so already, there is nothing to commit
+ *   catalog_commit_all()   of tables, and of the item behind them
+ *   watermarks_settle()    what became of it; watermarks_give_up() where it was not to be tried
+ */
+struct watermarks_move {
+    const struct watermark_update *updates;
+    uint32_t update_count;
+    const struct log_place *at;       /* as watermarks_commit(); all three stay the caller's */
+    struct watermarks_change *change; /* NULL at first */
+};
+
+MUST_USE enum err_code watermarks_prepare(struct watermarks *w, struct watermarks_move *m,
+                                          struct err *e);
+bool watermarks_item(const struct watermarks_move *m, struct catalog_commit_item *out);
+
+/* rc and *e: what became of the item. Where another process came first it is tried again by itself.
+ */
+MUST_USE enum err_code watermarks_settle(struct watermarks *w, struct watermarks_move *m,
+                                         const struct catalog_commit_item *item, enum err_code rc,
+                                         struct err *e);
+void watermarks_give_up(struct watermarks_move *m);
 
 /*
  * Takes position and completeness from a row: its Iceberg table was dropped, and what it says is of
