@@ -380,19 +380,26 @@ static bool is_cancelled(const struct commit *r)
     return r->change->cancelled != NULL && r->change->cancelled(r->change->cancelled_ctx);
 }
 
+static void log_retry(const struct commit *r, enum err_code rc, const struct err *why,
+                      int64_t wait_us)
+{
+    char table[TABLE_NAME_BYTES];
+
+    table_ident_print(r->id, table);
+    LOG_AT(r->catalog->log, rc == ERR_CONFLICT ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "commit.retry",
+           LOG_STR("table", table), LOG_STR("error", err_code_name(rc)),
+           LOG_STR("reason", why->msg), LOG_U64("attempts", r->result.attempts),
+           LOG_I64("wait_ms", wait_us / 1000));
+}
+
 /* Waits before the next round, in steps so that a cancelled commit ends soon. */
 static void wait_for_retry(struct commit *r, enum err_code rc, const struct err *why)
 {
     struct catalog *c = r->catalog;
-    char table[TABLE_NAME_BYTES];
-    bool conflict = rc == ERR_CONFLICT;
-    int64_t left_us = retry_next_us(conflict ? &r->conflict_wait : &r->failure_wait, &c->rand);
+    struct retry *wait = rc == ERR_CONFLICT ? &r->conflict_wait : &r->failure_wait;
+    int64_t left_us = retry_next_us(wait, &c->rand);
 
-    table_ident_print(r->id, table);
-    LOG_AT(c->log, conflict ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "commit.retry",
-           LOG_STR("table", table), LOG_STR("error", err_code_name(rc)),
-           LOG_STR("reason", why->msg), LOG_U64("attempts", r->result.attempts),
-           LOG_I64("wait_ms", left_us / 1000));
+    log_retry(r, rc, why, left_us);
     while (left_us > 0 && !is_cancelled(r)) {
         int64_t step_us = left_us < SLEEP_STEP_US ? left_us : SLEEP_STEP_US;
 
@@ -460,17 +467,19 @@ static enum err_code swap_all(struct catalog *c, struct commit *all, uint32_t co
     return rc;
 }
 
-static enum err_code swap_each(struct commit *all, uint32_t count, struct err *e)
+/* *failed: the first that did not go through. */
+static enum err_code swap_each(struct commit *all, uint32_t count, uint32_t *failed, struct err *e)
 {
     for (uint32_t i = 0; i < count; i++) {
+        *failed = i;
         ERR_TRY(all[i].done ? ERR_OK : swap(&all[i], e));
     }
     return ERR_OK;
 }
 
-/* Those in front of the first that cannot be prepared, which is to say why once more by itself. */
+/* Those in front of the first that cannot be prepared; *failed is as swap_each() has it. */
 static enum err_code commit_together(struct catalog *c, struct commit *all, uint32_t count,
-                                     struct err *e)
+                                     uint32_t *failed, struct err *e)
 {
     enum err_code rc = ERR_OK;
     uint32_t ready = 0;
@@ -483,8 +492,11 @@ static enum err_code commit_together(struct catalog *c, struct commit *all, uint
     struct err why = {0};
     enum err_code sent = send_prepared(all[0].outbox, all, ready, &why);
 
-    if (sent == ERR_OK && !(c->commits_together && ready < count)) {
-        sent = c->commits_together ? swap_all(c, all, ready, &why) : swap_each(all, ready, &why);
+    *failed = sent == ERR_OK ? ready : 0;
+    if (sent == ERR_OK && !c->commits_together) {
+        sent = swap_each(all, ready, failed, &why);
+    } else if (sent == ERR_OK && ready == count) {
+        sent = swap_all(c, all, ready, &why);
     }
     if (sent != ERR_OK) {
         *e = why;
@@ -496,12 +508,18 @@ static enum err_code commit_together(struct catalog *c, struct commit *all, uint
 static void try_together(struct catalog *c, struct commit *all, uint32_t count)
 {
     struct err why = {0};
+    uint32_t failed;
+    bool in_one = c->commits_together;
 
-    if (count > 1 && commit_together(c, all, count, &why) != ERR_OK) {
-        LOG_AT(c->log,
-               c->commits_together || c->ops->swap_all == NULL ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-               "commit.apart", LOG_U64("tables", count), LOG_STR("error", err_code_name(why.code)),
+    if (count < 2 || commit_together(c, all, count, &failed, &why) == ERR_OK) {
+        return;
+    }
+    if (in_one) {
+        LOG_AT(c->log, c->commits_together ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "commit.apart",
+               LOG_U64("tables", count), LOG_STR("error", err_code_name(why.code)),
                LOG_STR("reason", why.msg));
+    } else if (is_worth_retrying(&all[failed], why.code, &why)) {
+        log_retry(&all[failed], why.code, &why, 0);
     }
 }
 

@@ -15,6 +15,7 @@ import pytest
 
 from aws_storm import (REQUEST_TIMEOUT, Keyring, LiveFiles, Witness, ask_for_tokens, dice_of, explain,
                        fault_counts, orphans, raise_storm)
+from fault_proxy import without_transactions
 from faults import ACTIONS
 from lake import position_of, replay
 from program import PATIENCE_S
@@ -89,16 +90,20 @@ def test_many_commits_in_a_storm(kind, make_source, make_calve, make_place, tmp_
 
 
 class Shop:
-    """A table t that was copied, and what became of each change since."""
+    """A table t that was copied, and what became of each change since. kind: "glue", "rest", or "rest-apart", which
+    has no transactions over tables."""
 
     def __init__(self, kind, make_source, make_calve, make_place, prepare=None):
-        self.source, self.place = make_source("mysql-9"), make_place(kind)
-        self.kind = kind
+        self.kind, _, self.apart = kind.partition("-")
+        self.source, self.place = make_source("mysql-9"), make_place(self.kind)
         self.source.sql("CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v LONGTEXT)",
                         "INSERT INTO t (v) VALUES ('a'), ('b'), ('c')")
         if prepare is not None:
             prepare(self.place)
         self.witness = Witness(self.place)
+        if self.apart:
+            look = self.place.catalog_proxy.rewrite
+            self.place.catalog_proxy.rewrite = lambda request, answer: without_transactions(request, look(request, answer))
         self.calve = make_calve(self.source, place=self.place)
         self.calve.catch_up()
         self.s3, self.catalog = self.place.s3_proxy, self.place.catalog_proxy
@@ -114,6 +119,14 @@ class Shop:
             body = json.loads(request.body)
             return (body.get("TableInput", {}).get("Name") or body.get("Name")) == "t"
         return request.raw_path.endswith("/t")
+
+    @property
+    def swap(self):
+        """Operation and `where` of the request that makes t's next metadata current, and the log's event when it
+        does not go through at once."""
+        if self.kind == "rest" and not self.apart:
+            return "CommitTransaction", None, "commit.apart"
+        return {"glue": "UpdateTable", "rest": "CommitTable"}[self.kind], self.of_table, "commit.retry"
 
     def change(self, *statements):
         """Changes the table in one transaction and follows, which must go well."""
@@ -139,23 +152,21 @@ def make_shop(make_source, make_calve, make_place):
     return lambda kind, prepare=None: Shop(kind, make_source, make_calve, make_place, prepare)
 
 
-SWAPS = {"glue": "UpdateTable", "rest": "CommitTable"}
-
-
 @pytest.mark.parametrize("kind,fault", [
     ("glue", "timeout_after"), ("glue", "timeout_before"), ("glue", "InternalServiceException"),
-    ("glue", "reset_after"), ("rest", "timeout_after"), ("rest", "CommitStateUnknownException"),
-    ("rest", "GatewayTimeout"), ("rest", "reset_after"), ("rest", "truncate")])
+    ("glue", "reset_after"), ("rest-apart", "truncate"), *((kind, fault) for kind in ("rest", "rest-apart") for fault in (
+        "timeout_after", "CommitStateUnknownException", "GatewayTimeout", "reset_after"))])
 def test_a_swap_without_an_answer(kind, fault, make_shop):
     """It is looked for before anything else is done; what took place is not done twice."""
     shop = make_shop(kind)
+    operation, where, event = shop.swap
     if fault in ACTIONS:
-        rule = shop.catalog.rules.act(SWAPS[kind], fault, where=shop.of_table)
+        rule = shop.catalog.rules.act(operation, fault, where=where)
     else:
-        rule = shop.catalog.rules.fail(SWAPS[kind], fault, effect=True, where=shop.of_table)
+        rule = shop.catalog.rules.fail(operation, fault, effect=True, where=where)
     result = shop.change()
     assert rule.hits == 1
-    assert [e["error"] for e in result.named("commit.retry")] == ["unknown"], result
+    assert [e["error"] for e in result.named(event)] == ["unknown"], result
     shop.check()
 
 
@@ -180,7 +191,7 @@ def test_tables_of_a_cut_in_one_transaction(fault, apart, make_source, make_calv
     sent = [e.operation for e in place.catalog_proxy.entries(since=since)]
     assert sent.count("CommitTransaction") == (2 if fault == "TooManyRequestsException" else 1)
     assert bool(result.named("commit.apart")) == apart, result
-    assert apart or sent.count("CommitTable") == 1  # the watermarks
+    assert apart or sent.count("CommitTable") == 0  # the watermarks are in it
     assert witness.count() == before + 2
     witness.check(lake, source.schema, "ab")
     for table in "ab":
@@ -191,15 +202,16 @@ def test_tables_of_a_cut_in_one_transaction(fault, apart, make_source, make_calv
 
 
 @pytest.mark.parametrize("kind,code", [
-    *(("rest", code) for code in (307, 401, 403, 404, 413, 422, 501)),
+    *((kind, code) for kind in ("rest", "rest-apart") for code in (307, 401, 403, 404, 413, 422, 501)),
     *(("glue", code) for code in (307, 403, 404, "AccessDeniedException", "EntityNotFoundException"))])
 def test_a_swap_that_is_refused_after_it_was_done(kind, code, make_shop):
     """By what stands in front of the catalog: the table is looked at before anything is removed."""
     shop = make_shop(kind)
+    operation, where, _ = shop.swap
     if isinstance(code, int):
-        rule = shop.catalog.rules.answer(SWAPS[kind], code, "<h1>blocked</h1>", effect=True, where=shop.of_table)
+        rule = shop.catalog.rules.answer(operation, code, "<h1>blocked</h1>", effect=True, where=where)
     else:
-        rule = shop.catalog.rules.fail(SWAPS[kind], code, effect=True, where=shop.of_table)
+        rule = shop.catalog.rules.fail(operation, code, effect=True, where=where)
     shop.change()
     assert rule.hits == 1
     shop.check()
@@ -235,11 +247,13 @@ def test_a_store_that_is_away_while_a_run_follows(kind, make_shop):
     shop.check()
 
 
-@pytest.mark.parametrize("kind", ["glue", "rest"])
+@pytest.mark.parametrize("kind", ["glue", "rest", "rest-apart"])
 @pytest.mark.parametrize("wins", ["the first", "the second"])
 def test_a_swap_that_comes_late(kind, wins, make_shop):
     """The first try hangs on its way while calve makes the second: only one takes effect, whichever it is."""
     shop = make_shop(kind)
+    operation, where, _ = shop.swap
+    again = "CommitTable" if shop.kind == "rest" else operation
     second_came, first_done, second_done = threading.Event(), threading.Event(), threading.Event()
 
     def hold_first(_request):
@@ -249,9 +263,8 @@ def test_a_swap_that_comes_late(kind, wins, make_shop):
         second_came.set()
         assert wins != "the first" or first_done.wait(PATIENCE_S)
 
-    first = shop.catalog.rules.call(SWAPS[kind], before=hold_first, after_effect=lambda _: first_done.set(),
-                                    where=shop.of_table)
-    second = shop.catalog.rules.call(SWAPS[kind], before=hold_second, after_effect=lambda _: second_done.set(),
+    first = shop.catalog.rules.call(operation, before=hold_first, after_effect=lambda _: first_done.set(), where=where)
+    second = shop.catalog.rules.call(again, before=hold_second, after_effect=lambda _: second_done.set(),
                                      where=shop.of_table)
     shop.change()
     assert (first.hits, second.hits) == (1, 1)
@@ -270,7 +283,7 @@ def test_an_object_that_was_written_all_the_same(kind, ending, code, make_shop):
                               where=lambda r: "/t/" in r.raw_path and r.raw_path.endswith(ending))
     since = shop.s3.last_number()
     result = shop.change()
-    assert rule.hits == 1 and not result.named("commit.retry"), result
+    assert rule.hits == 1 and not result.named("commit.retry") and not result.named("commit.apart"), result
     hit = next(e for e in shop.s3.entries("PutObject", since) if e.fault)
     fates = [(e.operation, e.upstream_status) for e in shop.s3.entries(since=since) if e.target == hit.target]
     assert fates[:3] == [("PutObject", 200), ("PutObject", 412), ("HeadObject", 200)], fates
@@ -337,18 +350,18 @@ def test_keys_that_end_between_two_requests(kind, make_shop, tmp_path):
     shop.check()
 
 
-@pytest.mark.parametrize("expired", [401, 419])
-def test_a_token_ends_between_two_requests(expired, make_shop):
+@pytest.mark.parametrize("kind,expired", [("rest", 401), ("rest-apart", 419)])
+def test_a_token_ends_between_two_requests(kind, expired, make_shop):
     """calve gets another and asks again."""
     servers = []
-    shop = make_shop("rest", lambda place: servers.append(ask_for_tokens(place, expired)))
+    shop = make_shop(kind, lambda place: servers.append(ask_for_tokens(place, expired)))
     try:
         shop.catalog.guard.refused = 0
-        rules = [shop.catalog.rules.call(operation, before=lambda _: servers[0].revoke_all(), where=shop.of_table)
-                 for operation in ("LoadTable", "CommitTable")]
+        rules = [shop.catalog.rules.call(operation, before=lambda _: servers[0].revoke_all(), where=where)
+                 for operation, where in (("LoadTable", shop.of_table), shop.swap[:2])]
         result = shop.change()
         assert [r.hits for r in rules] == [1, 1] and shop.catalog.guard.refused == 2
-        assert not result.named("commit.retry"), result
+        assert not result.named("commit.retry") and not result.named("commit.apart"), result
         shop.check()
     finally:
         servers[0].stop()
