@@ -118,6 +118,16 @@ static enum err_code run_jobs(struct runner *r, struct copy_jobs *jobs, struct e
     return ERR_OK;
 }
 
+/* Whether the catalog and the store take anything shows before rows are copied for hours. */
+static enum err_code try_lake(struct runner *r, struct err *e)
+{
+    (void)pthread_mutex_lock(&r->run.catalog_mutex);
+    enum err_code rc = watermarks_create(r->watermarks, e);
+
+    (void)pthread_mutex_unlock(&r->run.catalog_mutex);
+    return rc;
+}
+
 enum err_code runner_copy(struct runner *r, struct err *e)
 {
     struct copy_jobs jobs = {.r = r};
@@ -138,7 +148,10 @@ enum err_code runner_copy(struct runner *r, struct err *e)
         }
     }
     if (jobs.count > 0) {
-        rc = expect_rows(r, &jobs, e);
+        rc = try_lake(r, e);
+        if (rc == ERR_OK) {
+            rc = expect_rows(r, &jobs, e);
+        }
         if (rc == ERR_OK) {
             rc = run_jobs(r, &jobs, e);
         }

@@ -310,6 +310,12 @@ enum err_code watermarks_load(struct watermarks *w, bool create, struct err *e)
     return rc;
 }
 
+enum err_code watermarks_create(struct watermarks *w, struct err *e)
+{
+    return w->loaded && w->snapshot_id == WATERMARKS_NO_TABLE ? watermarks_load(w, true, e)
+                                                              : ERR_OK;
+}
+
 struct watermark *watermarks_row(const struct watermarks *w, const char *schema, const char *table)
 {
     for (uint32_t i = 0; i < w->rows.count; i++) {

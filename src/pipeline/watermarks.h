@@ -47,6 +47,9 @@ void watermarks_free(struct watermarks *w);
 /* Reads the table as it is now; creates it when missing and create is set. */
 MUST_USE enum err_code watermarks_load(struct watermarks *w, bool create, struct err *e);
 
+/* Creates the table where the last load found none; a commit does so, too. */
+MUST_USE enum err_code watermarks_create(struct watermarks *w, struct err *e);
+
 /* Our row for a source table as of the last load or commit; NULL when there is none. */
 const struct watermark *watermarks_find(const struct watermarks *w, const char *schema,
                                         const char *table);
