@@ -136,51 +136,62 @@ static void add_character(struct ddl_repertoire *r, uint32_t c)
     }
 }
 
+/* Takes a character and its bytes in the charset. */
+typedef void code_sink(void *ctx, uint32_t character, struct span code);
+
 struct code_reader {
     const struct charset *cs;
     struct charset_converter converter;
     struct buf text;
     enum err_code failed; /* not what is no character: what says nothing about it */
+    code_sink *sink;
+    void *ctx;
 };
 
 /* The character of some bytes in the charset, when they are one. */
-static void add_code(struct ddl_repertoire *r, struct code_reader *in, const uint8_t *code,
-                     size_t len)
+static void read_code(struct code_reader *in, struct span code)
 {
     uint32_t c = 0;
 
     buf_reset(&in->text);
-    enum err_code rc = charset_to_utf8(in->cs, &in->converter, span_of(code, len), &in->text, NULL);
+    enum err_code rc = charset_to_utf8(in->cs, &in->converter, code, &in->text, NULL);
 
     if (rc == ERR_OK && ddl_next_character(buf_span(&in->text), &c) == in->text.len) {
-        add_character(r, c);
+        in->sink(in->ctx, c, code);
     } else if (rc != ERR_OK && rc != ERR_CORRUPT && in->failed == ERR_OK) {
         in->failed = rc;
     }
 }
 
-static enum err_code add_codes(struct ddl_repertoire *r, const struct charset *cs)
+/* All codes of a charset of one or several bytes that are not ASCII. */
+static enum err_code read_codes(const struct charset *cs, code_sink *sink, void *ctx)
 {
-    struct code_reader in = {.cs = cs};
+    struct code_reader in = {.cs = cs, .sink = sink, .ctx = ctx};
 
     charset_converter_init(&in.converter);
     for (unsigned lead = 0x80; lead < 0x100; lead++) {
         bool three = cs->lead == CHARSET_LEAD_EUCJP && lead == 0x8f;
         uint8_t code[3] = {(uint8_t)lead, 0, 0};
 
-        add_code(r, &in, code, 1);
-        for (unsigned trail = 0x40; trail < 0xff; trail++) {
+        read_code(&in, span_of(code, 1));
+        for (unsigned trail = 0x40; cs->kind == CHARSET_MULTI_BYTE && trail < 0xff; trail++) {
             code[1] = (uint8_t)trail;
-            add_code(r, &in, code, 2);
+            read_code(&in, span_of(code, 2));
             for (unsigned third = 0xa1; three && trail > 0xa0 && third < 0xff; third++) {
                 code[2] = (uint8_t)third;
-                add_code(r, &in, code, 3);
+                read_code(&in, span_of(code, 3));
             }
         }
     }
     charset_converter_deinit(&in.converter);
     buf_deinit(&in.text);
     return in.failed;
+}
+
+static void add_to_repertoire(void *ctx, uint32_t c, struct span code)
+{
+    (void)code;
+    add_character(ctx, c);
 }
 
 enum err_code ddl_repertoire_of(const char *charset, struct ddl_repertoire *out)
@@ -204,7 +215,7 @@ enum err_code ddl_repertoire_of(const char *charset, struct ddl_repertoire *out)
         return ERR_OK;
     }
     if (cs->kind == CHARSET_MULTI_BYTE && cs->lead != CHARSET_LEAD_GB18030) {
-        return add_codes(out, cs);
+        return read_codes(cs, add_to_repertoire, out);
     }
     memset(out->bmp, 0xff, sizeof out->bmp);
     out->beyond = cs->kind != CHARSET_UCS2 && !str_ieq(cs->name, utf8mb3);
@@ -228,6 +239,60 @@ size_t ddl_next_character(struct span text, uint32_t *out)
 bool ddl_repertoire_has(const struct ddl_repertoire *r, uint32_t c)
 {
     return c < 0x10000 ? (r->bmp[c / 8] >> c % 8 & 1) != 0 : r->beyond;
+}
+
+/* ---- codes ---- */
+
+#define SEVERAL_CODES UINT32_MAX
+
+static void add_to_encoder(void *ctx, uint32_t c, struct span code)
+{
+    struct ddl_encoder *encoder = ctx;
+    uint32_t number = 0;
+
+    for (size_t i = 0; i < code.len; i++) {
+        number = number << 8 | code.data[i];
+    }
+    if (c < 0x10000) {
+        encoder->codes[c] = encoder->codes[c] == 0 ? number : SEVERAL_CODES;
+    }
+}
+
+enum err_code ddl_encoder_of(const struct charset *cs, struct ddl_encoder *out)
+{
+    memset(out, 0, sizeof *out);
+    if (cs->kind != CHARSET_SINGLE_BYTE &&
+        (cs->kind != CHARSET_MULTI_BYTE || cs->lead == CHARSET_LEAD_GB18030)) {
+        return ERR_UNSUPPORTED;
+    }
+    for (uint8_t b = 1; b < 0x80; b++) {
+        add_to_encoder(out, cs->low == NULL ? b : cs->low[b], span_of(&b, 1));
+    }
+    enum err_code rc = read_codes(cs, add_to_encoder, out);
+
+    if (rc != ERR_OK) {
+        memset(out, 0,
+               sizeof *out); /* some codes may have said nothing: then none is the only one */
+    }
+    return rc;
+}
+
+bool ddl_encode(const struct ddl_encoder *encoder, struct span text, struct buf *out)
+{
+    while (text.len > 0) {
+        uint32_t c = 0;
+        size_t len = ddl_next_character(text, &c);
+        uint32_t code = len == 0 || c > 0xffff ? 0 : encoder->codes[c];
+
+        if (code == 0 || code == SEVERAL_CODES) {
+            return false;
+        }
+        for (int shift = code > 0xffff ? 16 : (code > 0xff ? 8 : 0); shift >= 0; shift -= 8) {
+            buf_u8(out, (uint8_t)(code >> shift));
+        }
+        text = span_of(text.data + len, text.len - len);
+    }
+    return true;
 }
 
 /* ---- names by version ---- */

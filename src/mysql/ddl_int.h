@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "model/table_def.h"
+#include "mysql/charset.h"
 #include "mysql/ddl_lexer_int.h"
 
 /* The server that logged a statement, and its session. */
@@ -218,6 +219,22 @@ MUST_USE enum err_code ddl_convert_column(const struct ddl_dialect *dialect,
                                           struct column_def *column, const char *charset,
                                           struct arena *arena, const char **why, struct err *e);
 
+/* ---- ddl_label.c ---- */
+
+/* The labels of a type, as texts of the column in its charset; *why as above. */
+MUST_USE enum err_code ddl_put_labels(const struct ddl_type *t, const char *charset,
+                                      struct arena *arena, struct column_def *column,
+                                      const char **why, struct err *e);
+
+/*
+ * A column's labels behind CONVERT TO CHARACTER SET, into t. Servers leave their bytes as they are,
+ * so that in another charset they are other texts; *why when they are none, or when it is not known
+ * which bytes they are.
+ */
+MUST_USE enum err_code ddl_convert_labels(const struct column_def *column, const char *charset,
+                                          struct arena *arena, struct ddl_type *t, const char **why,
+                                          struct err *e);
+
 /* ---- ddl_apply.c ---- */
 
 /*
@@ -314,6 +331,18 @@ MUST_USE enum err_code ddl_repertoire_of(const char *charset, struct ddl_reperto
 bool ddl_repertoire_has(const struct ddl_repertoire *r, uint32_t c);
 /* The character that the text starts with; returns its bytes, 0 when there is none. */
 size_t ddl_next_character(struct span text, uint32_t *out);
+
+/* The codes of the first 65,536 characters in a charset. */
+struct ddl_encoder {
+    uint32_t codes[65536]; /* big-endian; 0: it has none, UINT32_MAX: it has several */
+};
+/*
+ * Errors: ERR_UNSUPPORTED  the charset is none of one or several bytes, or this system does not
+ *                          know it; then out has no codes
+ */
+MUST_USE enum err_code ddl_encoder_of(const struct charset *cs, struct ddl_encoder *out);
+/* Appends the text's bytes; false when they cannot be told. Failures of out stay in it. */
+MUST_USE bool ddl_encode(const struct ddl_encoder *encoder, struct span text, struct buf *out);
 
 /* The name as this server shows it: utf8 on those that do not say utf8mb3 yet. */
 const char *ddl_charset_shown(const struct ddl_dialect *dialect, const char *charset);

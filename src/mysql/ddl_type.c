@@ -304,131 +304,6 @@ static enum err_code put_type_text(const struct ddl_dialect *dialect, const stru
     return rc;
 }
 
-/* ---- labels ---- */
-
-static const char not_text[] = "a label is no text";
-
-static enum err_code label_text(const struct ddl_label *label, const char *charset, struct buf *out,
-                                struct err *e)
-{
-    const struct charset *cs = charset_find(charset);
-    struct charset_converter converter;
-
-    if (!label->raw || cs == NULL || label->text.len == 0) {
-        buf_append_span(out, label->text);
-        return buf_check(out, e, "labels");
-    }
-    struct buf padded = {0};
-    uint32_t width = ddl_charset_min_bytes(charset);
-
-    /* Servers fill up bytes that are too few for a character, in front. */
-    if (label->text.len % width != 0) {
-        buf_zeros(&padded, width - label->text.len % width);
-    }
-    buf_append_span(&padded, label->text);
-    charset_converter_init(&converter);
-    enum err_code rc = buf_check(&padded, e, "labels");
-
-    if (rc == ERR_OK) {
-        rc = charset_to_utf8(cs, &converter, buf_span(&padded), out, e);
-    }
-    charset_converter_deinit(&converter);
-    buf_deinit(&padded);
-    return rc;
-}
-
-/* Labels have no spaces at their end; those of the charset `binary` keep them. */
-static void cut_spaces(struct buf *text)
-{
-    while (text->len > 0 && text->data[text->len - 1] == ' ') {
-        text->len--;
-    }
-}
-
-/* What the charset does not have becomes a question mark. */
-static enum err_code fit(struct buf *text, const char *charset, struct ddl_repertoire **repertoire,
-                         struct err *e)
-{
-    size_t out = 0;
-
-    if (charset_is_ascii_text(buf_span(text))) {
-        return ERR_OK;
-    }
-    if (*repertoire == NULL) {
-        *repertoire = malloc(sizeof **repertoire);
-        if (*repertoire == NULL) {
-            return err_nomem(e);
-        }
-        enum err_code rc = ddl_repertoire_of(charset, *repertoire);
-
-        if (rc != ERR_OK) {
-            return err_set(e, rc, "charset %s: its characters cannot be told", charset);
-        }
-    }
-    for (size_t at = 0; at < text->len;) {
-        uint32_t c = 0;
-        size_t len = ddl_next_character(span_of(text->data + at, text->len - at), &c);
-
-        if (len > 0 && !ddl_repertoire_has(*repertoire, c)) {
-            text->data[out++] = '?';
-        } else {
-            len = len == 0 ? 1 : len;
-            memmove(text->data + out, text->data + at, len);
-            out += len;
-        }
-        at += len;
-    }
-    text->len = out;
-    return ERR_OK;
-}
-
-static enum err_code put_label_text(const struct ddl_label *label, const char *charset,
-                                    struct ddl_repertoire **repertoire, struct buf *text,
-                                    const char **why, struct err *e)
-{
-    enum err_code rc = label_text(label, charset, text, e);
-
-    if (rc == ERR_OK && (!str_is_utf8(buf_span(text)) ||
-                         (text->len > 0 && memchr(text->data, '\0', text->len) != NULL))) {
-        rc = ERR_CORRUPT;
-    }
-    if (rc == ERR_OK && !str_ieq(charset, "binary")) {
-        cut_spaces(text);
-        rc = fit(text, charset, repertoire, e);
-    }
-    if (rc == ERR_CORRUPT || rc == ERR_UNSUPPORTED) {
-        *why = rc == ERR_CORRUPT ? not_text : "this system cannot convert a label's charset";
-        buf_reset(text);
-        return ERR_OK;
-    }
-    return rc;
-}
-
-static enum err_code put_labels(const struct ddl_type *t, const char *charset, struct arena *arena,
-                                struct column_def *column, const char **why, struct err *e)
-{
-    struct ddl_repertoire *repertoire = NULL;
-    struct buf text = {0};
-    enum err_code rc = ERR_OK;
-
-    column->label_count = t->label_count;
-    column->labels = (const char **)arena_alloc(arena, t->label_count, sizeof *column->labels);
-    if (column->labels == NULL) {
-        return arena_fail(arena, e, "table definition");
-    }
-    for (uint32_t i = 0; rc == ERR_OK && i < t->label_count; i++) {
-        buf_reset(&text);
-        rc = put_label_text(&t->labels[i], charset, &repertoire, &text, why, e);
-        column->labels[i] = rc == ERR_OK ? arena_strndup(arena, text.data, text.len) : "";
-        if (column->labels[i] == NULL) {
-            rc = arena_fail(arena, e, "table definition");
-        }
-    }
-    free(repertoire);
-    buf_deinit(&text);
-    return rc;
-}
-
 /* ---- columns ---- */
 
 static enum column_type model_type(enum ddl_type_kind kind)
@@ -529,7 +404,7 @@ static enum err_code put_type(const struct ddl_dialect *dialect, struct ddl_type
     }
     put_numbers(t, out);
     if (t->kind == DDL_TYPE_ENUM || t->kind == DDL_TYPE_SET) {
-        ERR_TRY(put_labels(t, charset, arena, out, why, e));
+        ERR_TRY(ddl_put_labels(t, charset, arena, out, why, e));
     }
     return put_type_text(dialect, t, arena, out, e);
 }
@@ -591,8 +466,8 @@ static bool find_text_kind(const char *type_text, enum ddl_type_kind *kind, uint
     return false;
 }
 
-/* The type that a column of text has, as it would be written. */
-static bool written_type(const struct column_def *c, struct arena *arena, struct ddl_type *t)
+/* The type that a column of text has, as it would be written but for its labels. */
+static bool written_type(const struct column_def *c, struct ddl_type *t)
 {
     uint64_t bytes = 0;
 
@@ -605,47 +480,12 @@ static bool written_type(const struct column_def *c, struct arena *arena, struct
     }
     if (c->type == COLUMN_TYPE_ENUM || c->type == COLUMN_TYPE_SET) {
         t->kind = c->type == COLUMN_TYPE_ENUM ? DDL_TYPE_ENUM : DDL_TYPE_SET;
-        t->labels = arena_alloc(arena, c->label_count, sizeof *t->labels);
-        t->label_count = t->labels == NULL ? 0 : c->label_count;
-        for (uint32_t i = 0; i < t->label_count; i++) {
-            t->labels[i].text = span_str(c->labels[i]);
-        }
-        return t->labels != NULL;
+        return true;
     }
     if (!find_text_kind(c->type_text, &t->kind, &bytes)) {
         return false;
     }
     t->length = bytes;
-    return true;
-}
-
-/*
- * CONVERT TO CHARACTER SET leaves the bytes of labels as they are, so that in another charset they
- * are other texts, or none.
- */
-static bool labels_survive(const struct column_def *column, const char *charset)
-{
-    const struct charset *was = charset_find(column->charset);
-    const struct charset *is = charset_find(charset);
-
-    if (column->label_count == 0 || charset_same(column->charset, charset)) {
-        return true;
-    }
-    if (was == NULL || is == NULL || !charset_has_ascii(was) || !charset_has_ascii(is)) {
-        return false;
-    }
-    bool grows = charset_same(column->charset, "utf8mb3") && charset_same(charset, "utf8mb4");
-    /* Servers put a backslash into sjis as the wide one, 0x815f. */
-    bool wide_backslash = charset_same(column->charset, "sjis");
-
-    for (uint32_t i = 0; i < column->label_count; i++) {
-        const char *label = column->labels[i];
-
-        if ((!charset_is_ascii_text(span_str(label)) && !grows) ||
-            (wide_backslash && strchr(label, '\\') != NULL)) {
-            return false;
-        }
-    }
     return true;
 }
 
@@ -658,13 +498,15 @@ enum err_code ddl_convert_column(const struct ddl_dialect *dialect, struct colum
     if (column->charset == NULL || str_ieq(column->charset, "binary")) {
         return ERR_OK;
     }
-    if (!written_type(column, arena, &t)) {
+    if (!written_type(column, &t)) {
         *why = "a column's type is not known well enough to convert it";
         return ERR_OK;
     }
-    if (!labels_survive(column, charset)) {
-        *why = "servers do not convert labels, and what becomes of these is not known";
-        return ERR_OK;
+    if (column->label_count > 0) {
+        ERR_TRY(ddl_convert_labels(column, charset, arena, &t, why, e));
+        if (*why != NULL) {
+            return ERR_OK;
+        }
     }
     if (column->type == COLUMN_TYPE_TEXT) {
         /* As many characters as before, in the smallest type that has room for them. */
