@@ -15,12 +15,13 @@ import pymysql
 from lake import file_number
 from oracle import Oracle
 from random_types import NAMES, Column, Types
+from slow_decoder import member_labels
 from type_tables import name_of
 
 BYTES = re.compile("BINARY|BLOB|BIT|VECTOR", re.I)
 TEXT = re.compile("CHAR|TEXT|ENUM|SET", re.I)
 LONG = re.compile(r"(MODIFY|CHANGE)\b.*TEXT", re.I)
-LABELS = re.compile("^ *(ENUM|SET)", re.I)
+CONVERT = re.compile(r"CONVERT TO CHARACTER SET (\w+)")
 
 LOOSE = "ALLOW_INVALID_DATES,NO_AUTO_VALUE_ON_ZERO"
 EVENTS = ("insert", "update", "delete")
@@ -47,6 +48,7 @@ class Live:
         self.id = "id"
         self.ver = "ver"
         self.columns = {}  # by name, those that the generator can write
+        self.written = set()  # in an ALTER: old columns that it defines anew, or drops
         self.ids = set()
 
     def __repr__(self):
@@ -72,6 +74,16 @@ class Session(Oracle):
         with self.connection.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
+
+    def labels(self, table):
+        """[(column, labels, charset)] of ENUM and SET."""
+        rows = self.execute("SELECT COLUMN_NAME, COLUMN_TYPE, CHARACTER_SET_NAME FROM information_schema.COLUMNS WHERE "
+                            f"DATA_TYPE IN ('enum', 'set') AND TABLE_SCHEMA = '{self.schema}' AND TABLE_NAME = '{table}'")
+        return [(name, member_labels(kind), charset) for name, kind, charset in rows]
+
+    def encoded(self, text, charset):
+        """A text's bytes in a charset of the server."""
+        return bytes.fromhex(self.execute(f"SELECT HEX(CONVERT(_utf8mb4 X'{text.encode().hex()}' USING {charset}))")[0][0])
 
     def payloads(self, live, ids):
         where = f"{name_of(live.id)} IN ({', '.join(map(str, sorted(ids)))})"
@@ -240,8 +252,6 @@ class Storm:
         self.mysql = flavor.startswith("mysql")
         few = {c: collations[c] for c in ("utf8mb4", "latin1", "gbk", "sjis", "utf16", "koi8r", "ascii", "utf8mb3")}
         self.types = types = Types(dice, flavor, few)
-        # CONVERT TO leaves the bytes of labels as they are, on both servers: outside of ASCII they are then no text.
-        types.plain_labels = True
         types.kinds = [types.integer, types.integer, types.integer, types.decimal, types.floating, types.bit, types.year,
                        types.date, types.time, types.datetime, types.timestamp, types.character, types.varying, types.varying,
                        types.long_text, types.binary, types.varbinary, types.long_blob, types.set, types.json]
@@ -314,7 +324,7 @@ class Storm:
         if live is None:
             return
         d, after = self.dice, copy.copy(live)
-        after.columns = dict(live.columns)
+        after.columns, after.written = dict(live.columns), set()
         touched, actions = set(), []
         for _ in range(d.choice((1, 1, 1, 2, 3))):
             made = self._action(live, after, touched)
@@ -322,6 +332,8 @@ class Storm:
                 actions.append(made)
         if not actions or any(a.startswith("CONVERT") for a in actions) and any(LONG.search(a) for a in actions):
             return  # what becomes of a TEXT beside a CONVERT is not known: calve stops, and rightly
+        if any(self._breaks_labels(live, after, made[1]) for made in map(CONVERT.match, actions) if made):
+            return
         if d.random() < 0.05:
             actions = [f"ORDER BY {name_of(live.ver)}"]
             after = live
@@ -361,6 +373,7 @@ class Storm:
             touched.update((one, other))
             after.columns[one], after.columns[other] = live.columns[other], live.columns[one]
             if d.random() < 0.3:
+                after.written |= {one, other}
                 a, b = copy.copy(live.columns[one]), copy.copy(live.columns[other])
                 a.name, b.name = other, one
                 return f"CHANGE {name_of(one)} {a.sql()}, CHANGE {name_of(other)} {b.sql()}"
@@ -396,6 +409,7 @@ class Storm:
     def _modify_column(self, live, after, name, touched):
         column = self._column_after(name, live.columns[name])
         after.columns[name] = column
+        after.written.add(name)
         return f"MODIFY {self.dice.choice(('', 'COLUMN '))}{column.sql()}{self._place(live, touched)}"
 
     def _change_column(self, live, after, name, touched):
@@ -405,6 +419,7 @@ class Storm:
         column.name = new
         del after.columns[name]
         after.columns[new] = column
+        after.written.add(name)
         return f"CHANGE {self.dice.choice(('', 'COLUMN '))}{name_of(name)} {column.sql()}{self._place(live, touched)}"
 
     def _rename_column(self, live, after, name, _):
@@ -417,6 +432,7 @@ class Storm:
 
     def _drop_column(self, _, after, name, __):
         del after.columns[name]
+        after.written.add(name)
         exists = "IF EXISTS " if not self.mysql and self.dice.random() < 0.3 else ""
         return f"DROP {self.dice.choice(('', 'COLUMN '))}{exists}{name_of(name)}"
 
@@ -434,11 +450,13 @@ class Storm:
                 labels.pop()
             column = self._enum_of(name, labels)
         after.columns[name] = column
+        after.written.add(name)
         return f"MODIFY {column.sql()}"
 
     def _sign_column(self, _, after, name, __):
         column = self.types.integer(name)
         after.columns[name] = column
+        after.written.add(name)
         return f"MODIFY COLUMN {column.sql()}"
 
     def _default_column(self, live, _, name, __):
@@ -460,10 +478,31 @@ class Storm:
                                  f"DROP PRIMARY KEY, ADD PRIMARY KEY ({name_of(live.ver)}, {name_of(live.id)})",
                                  f"DROP PRIMARY KEY, ADD PRIMARY KEY ({name_of(live.id)}, {name_of(live.ver)})"))
 
-    def _charset(self, live, _):
-        charset = self.dice.choice(("utf8mb4", "latin1", "utf8mb3"))  # labels stay bytes: none of UTF-16
-        if any(LABELS.search(c.type) and not c.type.isascii() for c in live.columns.values()):
-            return f"DEFAULT CHARACTER SET = {charset}"  # CONVERT leaves such labels broken: calve stops, and rightly
+    def _breaks_labels(self, live, after, charset):
+        """Servers leave the bytes of labels as they are: where they are no text then, or not known, calve stops, and rightly.
+
+        Not those of columns that the same statement writes anew. charset: latin1, that takes all bytes, or UTF-8.
+        """
+        for name, labels, was in self.model.session.labels(live.name):
+            text = "\n".join(labels)
+            if name in after.written or was == charset:
+                continue
+            if "?" in text and {was, charset} & {"utf8mb4", "utf16"}:  # catalogs show it for what they cannot show
+                return True
+            if was == "utf16" or (was == "sjis" and "\\" in text):  # it has zero bytes, or the backslash twice
+                return True
+            if charset == "latin1" or (was, charset) == ("utf8mb3", "utf8mb4"):
+                continue
+            raw = self.model.session.encoded(text, was)
+            try:
+                if max(raw.decode("utf-8")) > "\uffff" and charset == "utf8mb3":
+                    return True
+            except UnicodeDecodeError:
+                return True
+        return False
+
+    def _charset(self, *_):
+        charset = self.dice.choice(("utf8mb4", "latin1", "utf8mb3"))
         return self.dice.choice((f"CONVERT TO CHARACTER SET {charset}", f"DEFAULT CHARACTER SET = {charset}",
                                  f"CHARACTER SET {charset}", f"CONVERT TO CHARACTER SET {charset} COLLATE {charset}_bin"))
 

@@ -82,7 +82,6 @@ class Types:
         self.flavor = flavor
         self.mysql = flavor.startswith("mysql")
         self.collations = collations  # {charset: [collation]}
-        self.plain_labels = False
         self.kinds = [self.integer, self.integer, self.decimal, self.floating, self.bit, self.year, self.date, self.time,
                       self.datetime, self.timestamp, self.character, self.varying, self.varying, self.long_text, self.enum,
                       self.set, self.binary, self.varbinary, self.long_blob, self.json, self.geometry]
@@ -268,7 +267,7 @@ class Types:
         return Column(name, word.lower() + packed.lower(), word + packed + charset, value, 12, prefix=True, in_key=not packed)
 
     def _labels(self, charset, count):
-        pool = ("" if self.plain_labels else LABEL_CHARACTERS.get(charset, "")) + "abcXYZ019_-. ';:()\"\\/"
+        pool = LABEL_CHARACTERS.get(charset, "") + "abcXYZ019_-. ';:()\"\\/"
         seen, labels = set(), []
         while len(labels) < count:
             label = "".join(self.dice.choices(pool, k=self.dice.randint(1, 6))).strip()
@@ -287,7 +286,7 @@ class Types:
     def _label_charset(self):
         while True:
             charset, words = self._charset()
-            if charset != "binary" and not (self.plain_labels and charset == "utf16"):
+            if charset != "binary":
                 return charset, words or " CHARACTER SET utf8mb4"
 
     def enum(self, name):
