@@ -42,7 +42,7 @@ static void check_round_trip(const struct schema *s, const struct schema_place *
     struct err e = {0};
 
     must(schema_note_state(s, start, &first, &e) == ERR_OK, "a state does not print");
-    must(schema_note_print(buf_cstr(&first), NULL, NULL, 0, &note, &e) == ERR_OK,
+    must(schema_note_print(&(struct schema_note){.now = buf_cstr(&first)}, &note, &e) == ERR_OK,
          "a note does not print");
     must(schema_note_load(buf_cstr(&note), start, back, &taken, changed, back, &e) == ERR_OK,
          "does not read again");

@@ -110,7 +110,7 @@ static enum err_code first_note(struct follow *f, struct mysql_conn *conn, struc
 
     ERR_TRY(assume_charsets(f, conn, starts_in_the_past(f), e));
     ERR_TRY(schema_note_state(f->schema, &start, state, e));
-    enum err_code rc = schema_note_print(buf_cstr(state), NULL, NULL, 0, &out, e);
+    enum err_code rc = schema_note_print(&(struct schema_note){.now = buf_cstr(state)}, &out, e);
 
     if (rc == ERR_OK) {
         *note = buf_take_text(&out);
@@ -281,7 +281,8 @@ static enum err_code remember_defs(struct follow *f, struct err *e)
 
 /*
  * A table that is ahead has what it had at the start unless a statement in between changed it. The
- * note tells of those, as far as a cut led there; a copy came by no statement that is noted.
+ * note tells of those, as far as a cut led there, and of all that were ahead of its own place; a
+ * copy came by no statement that is noted.
  */
 static enum err_code set_at_start(struct follow *f, struct followed_table *t, struct err *e)
 {
@@ -423,21 +424,23 @@ static enum err_code list_changes(struct follow *f, struct cut *cut, struct err 
     return ERR_OK;
 }
 
-static enum err_code make_note(struct follow *f, const char *before, const struct schema_was *was,
-                               uint32_t count, struct cut *cut, struct err *e)
+/* Takes the state over as the latest one when the note is made. */
+static enum err_code make_note(struct follow *f, struct schema_note *note, struct cut *cut,
+                               struct err *e)
 {
     struct schema_place at = place_of(f);
     struct buf now = {0};
-    struct buf note = {0};
+    struct buf text = {0};
     char *state = NULL;
     enum err_code rc = schema_note_state(f->schema, &at, &now, e);
 
     if (rc == ERR_OK) {
         state = buf_take_text(&now);
-        rc = state == NULL ? err_nomem(e) : schema_note_print(state, before, was, count, &note, e);
+        note->now = state;
+        rc = state == NULL ? err_nomem(e) : schema_note_print(note, &text, e);
     }
     if (rc == ERR_OK && f->later_note == NULL) {
-        cut->notes[WATERMARK_NOTE_SCHEMA] = buf_take_text(&note);
+        cut->notes[WATERMARK_NOTE_SCHEMA] = buf_take_text(&text);
         rc = cut->notes[WATERMARK_NOTE_SCHEMA] == NULL ? err_nomem(e) : ERR_OK;
     }
     if (rc == ERR_OK) {
@@ -447,31 +450,59 @@ static enum err_code make_note(struct follow *f, const char *before, const struc
     }
     free(state);
     buf_deinit(&now);
-    buf_deinit(&note);
+    buf_deinit(&text);
     return rc;
+}
+
+/* Tables that the cut changed, or that were ahead, as of the note before. */
+static struct schema_was_list list_was(const struct follow *f, struct schema_was *room)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        const struct followed_table *t = f->options.tables[i];
+
+        if (t->source.noted_def != t->source.def) {
+            room[count++] = (struct schema_was){t->schema, t->name, t->source.noted_def};
+        }
+    }
+    return (struct schema_was_list){room, count};
+}
+
+/* Tables that are ahead, as the stream has them: their checkpoints are of later. */
+static struct schema_was_list list_ahead(const struct follow *f, struct schema_was *room)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < f->options.table_count; i++) {
+        const struct followed_table *t = f->options.tables[i];
+
+        if (!t->source.joined) {
+            room[count++] =
+                (struct schema_was){t->schema, t->name, schema_find(f->schema, t->schema, t->name)};
+        }
+    }
+    return (struct schema_was_list){room, count};
 }
 
 /* With `passed` the former note's place lies within this cut: what was before it holds for no start
  * that others left there. */
 static enum err_code add_note(struct follow *f, bool passed, struct cut *cut, struct err *e)
 {
-    struct schema_was *was = calloc(f->options.table_count + 1u, sizeof *was);
-    uint32_t count = 0;
+    struct schema_was *room = calloc(2 * ((size_t)f->options.table_count + 1u), sizeof *room);
 
-    if (was == NULL) {
+    if (room == NULL) {
         return err_nomem(e);
     }
-    for (uint32_t i = 0; i < f->options.table_count; i++) {
-        const struct followed_table *t = f->options.tables[i];
+    struct schema_note note = {.ahead = list_ahead(f, room)};
 
-        if (t->source.noted_def != t->source.def) {
-            was[count++] = (struct schema_was){t->schema, t->name, t->source.noted_def};
-        }
+    if (!passed) {
+        note.before = f->schema_state;
+        note.was = list_was(f, room + note.ahead.count);
     }
-    enum err_code rc =
-        make_note(f, passed ? NULL : f->schema_state, was, passed ? 0 : count, cut, e);
+    enum err_code rc = make_note(f, &note, cut, e);
 
-    free(was);
+    free(room);
     return rc == ERR_OK ? remember_defs(f, e) : rc;
 }
 

@@ -123,22 +123,30 @@ static json_t *was_to_json(struct json_fields_out *p, const struct schema_was *w
     return o;
 }
 
-enum err_code schema_note_print(const char *now, const char *before, const struct schema_was *was,
-                                uint32_t was_count, struct buf *out, struct err *e)
+static json_t *list_to_json(struct json_fields_out *p, const struct schema_was_list *list)
+{
+    json_t *tables = json_array();
+
+    for (uint32_t i = 0; i < list->count; i++) {
+        p->failed |= json_array_append_new(tables, was_to_json(p, &list->at[i])) != 0;
+    }
+    return tables;
+}
+
+enum err_code schema_note_print(const struct schema_note *note, struct buf *out, struct err *e)
 {
     struct json_fields_out p = {0};
     json_t *o = json_object();
-    json_t *tables = json_array();
 
     json_fields_set_uint(&p, o, "version", NOTE_VERSION);
-    p.failed |= json_object_set_new(o, "now", json_loads(now, 0, NULL)) != 0;
-    if (before != NULL) {
-        p.failed |= json_object_set_new(o, "before", json_loads(before, 0, NULL)) != 0;
+    p.failed |= json_object_set_new(o, "now", json_loads(note->now, 0, NULL)) != 0;
+    if (note->ahead.count > 0) {
+        p.failed |= json_object_set_new(o, "ahead", list_to_json(&p, &note->ahead)) != 0;
     }
-    for (uint32_t i = 0; i < was_count; i++) {
-        p.failed |= json_array_append_new(tables, was_to_json(&p, &was[i])) != 0;
+    if (note->before != NULL) {
+        p.failed |= json_object_set_new(o, "before", json_loads(note->before, 0, NULL)) != 0;
     }
-    p.failed |= json_object_set_new(o, "was", tables) != 0;
+    p.failed |= json_object_set_new(o, "was", list_to_json(&p, &note->was)) != 0;
     return print_object(o, &p, out, e);
 }
 
@@ -323,7 +331,8 @@ static enum err_code load_note(const json_t *note, const struct schema_place *st
     bool corrupt = json_integer_value(json_object_get(note, "version")) != NOTE_VERSION;
 
     if (!corrupt && holds_at(now, start, &corrupt)) {
-        return load_state(now, start, s, state, e);
+        ERR_TRY(load_state(now, start, s, state, e));
+        return load_all_was(json_object_get(note, "ahead"), changed, s, e);
     }
     if (!corrupt && before != NULL && holds_at(before, start, &corrupt)) {
         ERR_TRY(load_state(before, start, s, state, e));

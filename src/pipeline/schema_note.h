@@ -5,7 +5,9 @@
  * Tables come to followed names by RENAME (gh-ost, pt-online-schema-change, swaps), and columns get
  * charsets from their database. A start from any cut needs both as of that cut. The note holds two
  * states: after the statements of the cut that wrote it, and before them, for a start that finds
- * some tables still in front of that cut; the latter with followed tables that the cut changed.
+ * some tables still in front of that cut. With each go followed tables of which their checkpoints
+ * tell something later: in the state of before those that the cut changed, and in both those that
+ * are ahead of it.
  *
  * Thread: one at a time.
  */
@@ -28,20 +30,28 @@ struct schema_place {
 MUST_USE enum err_code schema_note_state(const struct schema *s, const struct schema_place *at,
                                          struct buf *out, struct err *e);
 
-/* A followed table as of `before`. */
+/* A followed table as of a state, of which its checkpoint tells something later. */
 struct schema_was {
     const char *schema;
     const char *name;
     const struct table_def *def; /* NULL: it was not there, or nobody knew it */
 };
 
-/*
- * now and before are states (before NULL: there is none); was are the followed tables that changed
- * between the two.
- */
-MUST_USE enum err_code schema_note_print(const char *now, const char *before,
-                                         const struct schema_was *was, uint32_t was_count,
-                                         struct buf *out, struct err *e);
+struct schema_was_list {
+    const struct schema_was *at;
+    uint32_t count;
+};
+
+/* States are those of schema_note_state(). */
+struct schema_note {
+    const char *now;
+    struct schema_was_list ahead; /* of tables that are further than now */
+    const char *before;           /* NULL: there is none */
+    struct schema_was_list was;   /* of those that are further than before, or changed since */
+};
+
+MUST_USE enum err_code schema_note_print(const struct schema_note *note, struct buf *out,
+                                         struct err *e);
 
 /*
  * Whether the note's latest state is of a place that the log reaches behind `at`, as far as the two
@@ -52,8 +62,8 @@ MUST_USE enum err_code schema_note_is_later(const char *note, const struct schem
 
 /*
  * Puts the later of the note's states that is not after `start` into s, and its text into *state
- * (empty: none of them is). With the state of before, followed tables that changed since are what
- * they were; `changed` is called for each of them, before it returns.
+ * (empty: none of them is). The followed tables that go with it are what they were; `changed` is
+ * called for each of them, before it returns.
  *
  * Errors: ERR_CORRUPT; what `changed` returns.
  */

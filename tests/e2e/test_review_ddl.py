@@ -435,3 +435,33 @@ def test_a_client_that_writes_as_servers_do(flavor, make_source, make_calve):
     source.sql("INSERT INTO t VALUES (2, 6, 1)")
     calve.catch_up()
     assert rows(calve, source)[1:] == [("backfill", {"id": 1, "Ã©": 5, "e": "Ã©"}), ("insert", {"id": 2, "Ã©": 6, "e": "Ã©"})]
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_table_that_is_ahead_when_a_cut_falls_behind_it(flavor, stopped, make_source, make_calve):
+    """As after a kill between the commits of two tables of one cut: t1 is further, and another cut falls in front of there.
+
+    That cut is where a run stopped, or where t3 was found. What t1 was there is in its note, and so its twin is known.
+    """
+    source = make_source(flavor)
+    with source.globals(binlog_row_metadata="MINIMAL"):
+        source.connection.close()
+        source.connection = source.session()
+        source.sql("CREATE TABLE t1 (id INT PRIMARY KEY, a INT)", "CREATE TABLE t2 (id INT PRIMARY KEY)",
+                   "CREATE TABLE other (id INT PRIMARY KEY)")
+        calve = make_calve(source, f"{source.schema}.t*")
+        calve.catch_up()
+        source.sql("ALTER TABLE t2 ADD c INT", "INSERT INTO t2 VALUES (1, 1)")
+        place = source.place()
+        source.sql("RENAME TABLE other TO t3", "RENAME TABLE t3 TO other", "CREATE TABLE twin LIKE t1",
+                   "RENAME TABLE t2 TO gone, twin TO t2", "INSERT INTO t2 VALUES (4, 4)", "ALTER TABLE t1 CHANGE a b INT",
+                   "INSERT INTO t1 VALUES (5, 5)")
+        calve.catch_up(table=f"{source.schema}.t1", commit_interval="1h")  # one cut: the note reaches back over one
+        if stopped:
+            calve.ok("run", until=place)
+        result = calve.run("run", until="current")
+    assert result.status == 0, result.error
+    assert [p for _, p in rows(calve, source, "t2")] == [
+        {"id": 1, "c": 1}, {"ddl": "RENAME TABLE t2 TO gone, twin TO t2"}, {"id": 4, "a": 4}]
+    assert [p for _, p in rows(calve, source, "t1")] == [{"id": 5, "b": 5}]

@@ -62,7 +62,7 @@ static struct gtid_set *set_of(const char *text)
     return set;
 }
 
-/* now: `ghost` and database `shop`, at 200 and :1-20; before: `older`, at 100 and :1-10. */
+/* now: `ghost`, database `shop` and `further`, at 200 and :1-20; before: `older`, at 100, :1-10. */
 static char *sample_note(bool gtids)
 {
     struct schema *s = new_schema();
@@ -70,7 +70,9 @@ static char *sample_note(bool gtids)
     struct buf out = {0};
     struct column_def column;
     struct table_def followed = table("followed", &column);
+    struct table_def further = table("further", &column);
     const struct schema_was was[] = {{"shop", "followed", &followed}, {"shop", "new", NULL}};
+    const struct schema_was ahead[] = {{"shop", "further", &further}, {"shop", "later", NULL}};
     struct gtid_set *first = set_of(UUID ":1-10");
     struct gtid_set *second = set_of(UUID ":1-20");
 
@@ -85,7 +87,8 @@ static char *sample_note(bool gtids)
     char *now = state_of(
         s, &(struct schema_place){{"binlog.000010", 200}, gtids ? second : NULL, "server"});
 
-    assert_ok(schema_note_print(now, before, was, 2, &out, &e), &e);
+    assert_ok(schema_note_print(&(struct schema_note){now, {ahead, 2}, before, {was, 2}}, &out, &e),
+              &e);
     char *note = str_dup(buf_cstr(&out));
 
     assert_non_null(note);
@@ -118,8 +121,9 @@ static enum err_code load(const char *note, const struct schema_place *start, st
     *taken = text.len > 0;
     buf_deinit(&text);
     if (rc == ERR_OK) {
-        assert_string_equal(changed,
-                            schema_find(s, "shop", "older") == NULL ? "" : "followed new ");
+        bool before = schema_find(s, "shop", "older") != NULL;
+
+        assert_string_equal(changed, before ? "followed new " : (*taken ? "further later " : ""));
     }
     return rc;
 }
@@ -130,20 +134,20 @@ TEST(test_schema_note__takes_the_state_that_holds_at_the_start)
         struct binlog_position start;
         const char *gtids;
         const char *source;
-        const char *known; /* of ghost, older, followed; "" none, and no state */
+        const char *known; /* of ghost, further, older, followed; "" none, and no state */
     } cases[] = {
-        {{"binlog.000010", 200}, NULL, "server", "ghost"},
-        {{"binlog.000011", 4}, NULL, "server", "ghost"},
+        {{"binlog.000010", 200}, NULL, "server", "ghost,further"},
+        {{"binlog.000011", 4}, NULL, "server", "ghost,further"},
         {{"binlog.000010", 199}, NULL, "server", "older,followed"},
         {{"binlog.000009", 100}, NULL, "server", "older,followed"},
         {{"binlog.000009", 99}, NULL, "server", ""},
         {{"binlog.000011", 4}, NULL, "another", ""},
-        {{"", 0}, UUID ":1-20", "server", "ghost"},
-        {{"binlog.000001", 4}, UUID ":1-21", "another", "ghost"},
+        {{"", 0}, UUID ":1-20", "server", "ghost,further"},
+        {{"binlog.000001", 4}, UUID ":1-21", "another", "ghost,further"},
         {{"binlog.000011", 4}, UUID ":1-19", "server", "older,followed"},
         {{"binlog.000011", 4}, UUID ":2-9", "server", ""},
     };
-    static const char *const names[] = {"ghost", "older", "followed"};
+    static const char *const names[] = {"ghost", "further", "older", "followed"};
 
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char *note = sample_note(cases[i].gtids != NULL);
@@ -243,7 +247,7 @@ TEST(test_schema_note__keeps_temporary_tables_of_the_same_server)
         char *noted = state_of(s, &at);
 
         schema_free(s);
-        assert_ok(schema_note_print(noted, NULL, NULL, 0, &note, &e), &e);
+        assert_ok(schema_note_print(&(struct schema_note){.now = noted}, &note, &e), &e);
         s = new_schema();
         assert_ok(
             schema_note_load(buf_cstr(&note), &start, s, &text, note_changed, (char[64]){""}, &e),
