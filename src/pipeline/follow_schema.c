@@ -287,10 +287,12 @@ static enum err_code remember_defs(struct follow *f, struct err *e)
 static enum err_code set_at_start(struct follow *f, struct followed_table *t, struct err *e)
 {
     t->source.joined = false;
+    t->source.begins_later = false;
     f->apart++;
     if (is_at_start(f, t)) {
         return follow_schema_join(f, t, e);
     }
+    t->source.begins_later = t->commit.expected.started;
     if (t->source.changed_since || t->commit.expected.started || t->source.assumed ||
         t->source.def == NULL) {
         return ERR_OK;

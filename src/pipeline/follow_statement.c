@@ -417,23 +417,29 @@ static bool brings_rows(const struct schema_change *c)
 }
 
 /*
- * Whether rows that no changelog has come to a followed name that stood for nothing. Those of a
- * table that is followed are in its own, unless its changelog begins behind this place, or it
- * stands for something that was never known.
+ * Whether the rows of a table that is renamed are in its changelog: not where it begins behind this
+ * place, nor where it stands for something that was never known.
  */
+static bool has_its_rows(const struct statement *s, const struct schema_change *c)
+{
+    struct followed_table *t = table_of(s->f, c->database, c->table);
+
+    if (t == NULL) {
+        return false;
+    }
+    return follow_is_in_table(s->f, t, s->ev) ? !t->source.begins_later && c->def != NULL
+                                              : t->source.def != NULL || c->def != NULL;
+}
+
+/* Whether rows that no changelog has come to a followed name that stood for nothing. */
 static bool comes_with_rows(const struct statement *s, const struct schema_change *c,
                             const char *database, const char *name)
 {
     const struct followed_table *t = due_table(s, database, name);
 
-    if (t == NULL || t->source.def != NULL || !brings_rows(c) ||
-        s->f->run->options->snapshot != RUN_SNAPSHOT_INITIAL) {
-        return false;
-    }
-    const struct followed_table *from =
-        c->kind == SCHEMA_RENAMED ? due_table(s, c->database, c->table) : NULL;
-
-    return from == NULL || (from->source.def == NULL && c->def == NULL);
+    return t != NULL && t->source.def == NULL && brings_rows(c) &&
+           s->f->run->options->snapshot == RUN_SNAPSHOT_INITIAL &&
+           (c->kind != SCHEMA_RENAMED || !has_its_rows(s, c));
 }
 
 /* A name that nobody follows yet, and that the globs choose: following ends in front of it. */

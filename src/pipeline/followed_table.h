@@ -52,6 +52,7 @@ struct followed_table {
                                               file "": it was not */
         const struct table_def *noted_def; /* as of the schema note's latest state; NULL: none */
         bool changed_since;                /* the start: what it was there is the schema note's */
+        bool begins_later;                 /* its changelog: behind the start, by a copy */
         const struct table_def *cut_def;   /* these three as of the last cut */
         bool cut_assumed;
         bool cut_joined;
