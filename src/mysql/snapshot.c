@@ -529,21 +529,37 @@ enum err_code snapshot_begin(struct mysql_conn *c, bool exact, struct low_waterm
     return ERR_OK;
 }
 
-enum err_code snapshot_begin_locked(struct mysql_conn *c, const char *schema, const char *table,
-                                    struct low_watermark *out, struct err *e)
+/* A statement of a table's name between two texts. */
+static enum err_code exec_of_table(struct mysql_conn *c, const char *head, const char *schema,
+                                   const char *table, const char *tail, struct err *e)
 {
     struct buf sql = {0};
 
-    buf_append_str(&sql, "LOCK TABLES ");
+    buf_append_str(&sql, head);
     mysql_quote_name(&sql, schema);
     buf_u8(&sql, '.');
     mysql_quote_name(&sql, table);
-    buf_append_str(&sql, " READ");
+    buf_append_str(&sql, tail);
     const char *text = buf_cstr(&sql);
     enum err_code rc =
         text == NULL ? buf_check(&sql, e, "a statement") : mysql_exec(c, e, "%s", text);
 
     buf_deinit(&sql);
+    return rc;
+}
+
+enum err_code snapshot_hold_table(struct mysql_conn *c, const char *schema, const char *table,
+                                  struct err *e)
+{
+    /* Of the table it reads nothing, but the transaction has its metadata lock then. */
+    return exec_of_table(c, "SELECT 1 FROM ", schema, table, " LIMIT 0", e);
+}
+
+enum err_code snapshot_begin_locked(struct mysql_conn *c, const char *schema, const char *table,
+                                    struct low_watermark *out, struct err *e)
+{
+    enum err_code rc = exec_of_table(c, "LOCK TABLES ", schema, table, " READ", e);
+
     /* A write holds its lock until it is in the log, so with ours the end of the log is exact. */
     if (rc == ERR_OK) {
         rc = snapshot_current_position(c, out, e);

@@ -49,6 +49,13 @@ MUST_USE enum err_code snapshot_begin_locked(struct mysql_conn *c, const char *s
                                              struct err *e);
 
 /*
+ * Nobody alters, renames or drops the table from here on until the read ends. snapshot_begin does
+ * not do that: behind it the name may stand for another table yet. Errors: ERR_SOURCE.
+ */
+MUST_USE enum err_code snapshot_hold_table(struct mysql_conn *c, const char *schema,
+                                           const char *table, struct err *e);
+
+/*
  * The server's current end of the binlog, for "start at current" and "--until current". On MySQL
  * with GTIDs the position may lead the set by commits that are under way.
  */

@@ -544,6 +544,21 @@ enum err_code source_catalog_row_estimate(struct mysql_conn *c, const char *sche
     return rc;
 }
 
+enum err_code source_catalog_made(struct mysql_conn *c, const char *schema, const char *table,
+                                  char *out, size_t out_bytes, struct err *e)
+{
+    struct buf sql = {0};
+
+    buf_append_str(&sql, "SELECT COALESCE(CREATE_TIME, '') FROM information_schema.TABLES");
+    append_where(&sql, schema, table);
+    const char *text = buf_cstr(&sql);
+    enum err_code rc =
+        text == NULL ? buf_check(&sql, e, "a query") : mysql_query_text(c, text, out, out_bytes, e);
+
+    buf_deinit(&sql);
+    return rc;
+}
+
 enum err_code source_catalog_is_transactional(struct mysql_conn *c, const char *schema,
                                               const char *table, bool *out, struct err *e)
 {

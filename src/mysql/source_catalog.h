@@ -43,6 +43,14 @@ MUST_USE enum err_code source_catalog_row_estimate(struct mysql_conn *c, const c
                                                    const char *table, uint64_t *out, struct err *e);
 
 /*
+ * When the table was made, as the server tells it, to the second; a name that comes to another
+ * table by RENAME tells another time. "" when there is none. Errors: ERR_SOURCE.
+ */
+MUST_USE enum err_code source_catalog_made(struct mysql_conn *c, const char *schema,
+                                           const char *table, char *out, size_t out_bytes,
+                                           struct err *e);
+
+/*
  * Whether the table's engine has transactions: others have no consistent reads either. Errors:
  * ERR_NOT_FOUND.
  */

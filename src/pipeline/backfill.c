@@ -254,24 +254,75 @@ static enum err_code make_table(struct copy *c, struct err *e)
     return rc;
 }
 
+/* What a name stands for. */
+struct looks {
+    struct table_def *def;
+    char made[40];
+};
+
+static enum err_code look(const struct copy *c, struct mysql_conn *conn, struct looks *out,
+                          struct err *e)
+{
+    struct followed_table *t = c->table;
+
+    ERR_TRY(source_catalog_made(conn, t->schema, t->name, out->made, sizeof out->made, e));
+    return source_catalog_load(conn, t->schema, t->name, &t->arena, &out->def, e);
+}
+
+/* Beside the copy's own read, in which MySQL's catalog stays what it was at the mark. */
+static enum err_code look_again(const struct copy *c, struct looks *out, struct err *e)
+{
+    const struct mysql_server *server = mysql_conn_server(c->conn);
+    const struct mysql_options here = mysql_options_at(&c->options->run->options->mysql, server);
+    struct mysql_conn *conn = NULL;
+    enum err_code rc = mysql_conn_open(&here, &conn, e);
+
+    if (rc == ERR_OK && strcmp(mysql_conn_server(conn)->identity, server->identity) != 0) {
+        rc = err_set_retryable(e, ERR_SOURCE, "another server answers than the one that is copied");
+    }
+    if (rc == ERR_OK) {
+        rc = look(c, conn, out, e);
+    }
+    mysql_conn_close(conn);
+    return rc;
+}
+
+/* Begins the read, and holds the table, if the name stood for it from before the mark on. */
+static enum err_code begin_with_table(struct copy *c, struct err *e)
+{
+    struct looks was;
+    struct looks is;
+    char why[256];
+
+    ERR_TRY(look(c, c->conn, &was, e));
+    ERR_TRY(begin(c, e));
+    log_info(c->options->run->log, "copy.started", LOG_STR("table", c->table->full_name),
+             LOG_STR("file", c->mark.position.file), LOG_U64("pos", c->mark.position.offset));
+    ERR_TRY(snapshot_hold_table(c->conn, c->table->schema, c->table->name, e));
+    ERR_TRY(look_again(c, &is, e));
+    if (table_def_differ(was.def, is.def, why, sizeof why)) {
+        /* Whether it was altered before the mark or after it cannot be told. */
+        return err_set_retryable(e, ERR_SOURCE, "it was altered as the copy began: %s", why);
+    }
+    if (strcmp(was.made, is.made) != 0) {
+        /* A twin looks the same, and has other rows. */
+        return err_set_retryable(e, ERR_SOURCE,
+                                 "another table came to its name as the copy began: made at %s, "
+                                 "was %s",
+                                 is.made, was.made);
+    }
+    c->def = is.def;
+    return ERR_OK;
+}
+
 static enum err_code prepare(struct copy *c, struct err *e)
 {
     const struct run *run = c->options->run;
     const struct run_options *o = run->options;
-    struct table_def *was = NULL;
     struct rand seed;
-    char why[256];
 
     ERR_TRY(mysql_conn_open(&o->mysql, &c->conn, e));
-    ERR_TRY(
-        source_catalog_load(c->conn, c->table->schema, c->table->name, &c->table->arena, &was, e));
-    ERR_TRY(begin(c, e));
-    ERR_TRY(source_catalog_load(c->conn, c->table->schema, c->table->name, &c->table->arena,
-                                &c->def, e));
-    if (table_def_differ(was, c->def, why, sizeof why)) {
-        /* Whether it was altered before the mark or after it cannot be told. */
-        return err_set_retryable(e, ERR_SOURCE, "it was altered as the copy began: %s", why);
-    }
+    ERR_TRY(begin_with_table(c, e));
     ERR_TRY(make_table(c, e));
     rand_init(&seed);
     c->sink = json_sink_new(c->def);
@@ -424,8 +475,6 @@ static enum err_code copy_once(const struct backfill_options *options, struct fo
     enum err_code rc = prepare(&c, e);
 
     if (rc == ERR_OK) {
-        log_info(log, "copy.started", LOG_STR("table", table->full_name),
-                 LOG_STR("file", c.mark.position.file), LOG_U64("pos", c.mark.position.offset));
         rc = read_and_encode(&c, e);
     }
     if (rc == ERR_OK) {

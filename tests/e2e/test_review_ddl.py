@@ -1,6 +1,8 @@
 """Definitions and rows where the log alone does not tell them: names, notes, temporary tables."""
 
 import json
+import threading
+import time
 
 import pytest
 
@@ -487,3 +489,45 @@ def test_a_table_that_is_ahead_is_renamed_to_a_name_that_is_not(flavor, make_sou
     assert not result.named("table.found"), result
     assert rows(calve, source, "t1") == [("insert", {"id": 1, "a": 1}), ("rename", {"ddl": "RENAME TABLE t1 TO t2"})]
     assert rows(calve, source, "t2")[1:] == [("insert", {"id": 2, "a": 2}), ("insert", {"id": 3, "b": 3})]
+
+
+# ---- a swap as a copy begins ---------------------------------------------------------------------
+
+
+def wait_until(holds, what):
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
+
+
+def lock_waiters(source):
+    return source.value("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE STATE = 'Waiting for table metadata lock'")
+
+
+@pytest.mark.parametrize("twin", ["other", "alike"])
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_swap_between_the_place_of_a_copy_and_its_rows(flavor, twin, make_source, make_calve):
+    """The rows would be the twin's, the place one at which the name was another table."""
+    source = make_source(flavor)
+    source.sql("CREATE TABLE t (id INT PRIMARY KEY, a INT)", "INSERT INTO t VALUES (1, 1)")
+    made = source.value("SELECT UNIX_TIMESTAMP(CREATE_TIME) FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE()"
+                        " AND TABLE_NAME = 't'")
+    wait_until(lambda: source.value("SELECT UNIX_TIMESTAMP()") > made + 1, "another second")
+    source.sql("CREATE TABLE twin LIKE t", *(["ALTER TABLE twin ADD b INT"] if twin == "other" else []),
+               "INSERT INTO twin (id, a) VALUES (2, 2)")
+    calve = make_calve(source, f"{source.schema}.t")
+    with source.session() as holder, source.session() as swapper, holder.cursor() as lock, swapper.cursor() as swap:
+        lock.execute("LOCK TABLES t WRITE")
+        running = calve.start("run", until="current")
+        wait_until(lambda: lock_waiters(source) == 1, "the copy waits for its rows")
+        thread = threading.Thread(target=swap.execute, args=("RENAME TABLE t TO old, twin TO t",))
+        thread.start()
+        wait_until(lambda: lock_waiters(source) == 2, "the swap waits in front of it")
+        lock.execute("UNLOCK TABLES")
+        thread.join()
+        result = running.wait()
+    assert result.status == 0, result.error
+    assert result.named("copy.retry"), result
+    expected = {"id": 2, "a": 2} if twin == "alike" else {"id": 2, "a": 2, "b": None}
+    assert rows(calve, source) == [("backfill", expected)]
