@@ -33,11 +33,12 @@ DDL = ("ALTER", "CREATE", "DROP", "TRUNCATE", "RENAME", "TRIGGER", "noise", "TEM
 class Item:
     """What one statement does to the changelog of one name."""
 
-    kind: str  # an event type, a mark, or "copy": the name came to another table
+    kind: str  # an event type, a mark, "copy": the name came to another table, or "like": it was made as another one is
     payloads: list  # of the rows, in any order; of a mark its DDL
     end: tuple = None  # (file, offset) of the source when it was committed
     alive: int = 0  # rows that the table has then
     number: int = 0  # of the statement
+    start: tuple = None  # of "like": where the source was before
 
 
 class Live:
@@ -212,6 +213,9 @@ class Model:
         self.look(live.name)
         if rows and live.ids:
             self._note(live, "insert", self.session.payloads(live, live.ids))
+
+    def made_like(self, name, start):
+        self._commit_items([(name, Item("like", [], number=len(self.script), start=start))])
 
     def dropped(self, name, statement):
         self.mark(name, "drop", statement)
@@ -552,8 +556,10 @@ class Storm:
             return
         name = self.free_name()
         form = self.dice.choice(("LIKE {}", "(LIKE {})")).format(self.named(source.name))
+        start = self.model.place()
         if self._ddl(f"CREATE TABLE {self.named(name)} {form}"):
             self.model.created(self._twin(source, name))
+            self.model.made_like(name, start)
 
     def _twin(self, source, name):
         live = copy.copy(source)
