@@ -5,6 +5,7 @@
 
 #include "base/retry.h"
 #include "pipeline/follow_int.h"
+#include "pipeline/schema_note.h"
 
 #define SECOND_US          1000000
 #define BEHIND_WAIT_US_MAX (2 * (int64_t)SECOND_US)
@@ -51,6 +52,30 @@ static enum err_code set_start(struct follow *f, struct err *e)
     return ERR_OK;
 }
 
+/*
+ * The last table in front of those that are ahead may have been copied as it is now. Then nobody is
+ * due up to the first of them, but what statements do to other tables there has to be seen.
+ */
+static enum err_code start_at_note(struct follow *f, struct err *e)
+{
+    struct follow_options *o = &f->options;
+    const struct schema_place start = {o->start, o->start_gtids,
+                                       o->source == NULL ? "" : o->source};
+    struct binlog_position position;
+    bool left = false;
+
+    if (o->schema_note == NULL || o->start_inside) {
+        return ERR_OK;
+    }
+    ERR_TRY(schema_note_is_left(o->schema_note, &start, &left, &position, &f->note_gtids, e));
+    if (left) {
+        o->start_created_s = strcmp(position.file, o->start.file) == 0 ? o->start_created_s : 0;
+        o->start = position;
+        o->start_gtids = f->note_gtids;
+    }
+    return ERR_OK;
+}
+
 enum err_code follow_new(const struct follow_options *options, struct follow **out, struct err *e)
 {
     const struct run_options *o = options->run->options;
@@ -63,8 +88,11 @@ enum err_code follow_new(const struct follow_options *options, struct follow **o
     f->run = options->run;
     (void)pthread_mutex_init(&f->mutex, NULL);
     f->slabs = calloc(options->lane_count, sizeof(*f->slabs));
-    enum err_code rc = f->slabs == NULL ? err_nomem(e) : set_start(f, e);
+    enum err_code rc = f->slabs == NULL ? err_nomem(e) : start_at_note(f, e);
 
+    if (rc == ERR_OK) {
+        rc = set_start(f, e);
+    }
     if (rc == ERR_OK && o->until.kind == RUN_POINT_GTIDS) {
         if (f->executed == NULL) {
             rc = err_set(e, ERR_CONFIG, "until: a GTID set needs a source with GTIDs");
@@ -97,6 +125,7 @@ void follow_free(struct follow *f)
     held_store_free(f->held);
     free(f->noted);
     gtid_set_free(f->executed);
+    gtid_set_free(f->note_gtids);
     gtid_set_free(f->cut_gtids);
     gtid_set_free(f->until_gtids);
     gtid_set_free(f->until_noted);

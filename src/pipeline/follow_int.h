@@ -106,6 +106,7 @@ struct follow {
     char *schema_state;    /* schema_note_state() as of the last note, or the start; NULL: none */
     struct binlog_position adopted_to; /* no cut falls before: accepted definitions are of there,
                                           and may prove wrong up to it; file "": anywhere */
+    struct gtid_set *note_gtids;       /* of options.start, if that is the note's place */
     char *later_note; /* of a place that the stream has not reached: it stays; or NULL */
     struct follow_charsets charsets;
     uint32_t apart;    /* tables that have not joined */

@@ -144,12 +144,15 @@ static enum err_code no_note(struct follow *f, struct mysql_conn *conn, struct b
     return schema_note_state(f->schema, &start, state, e);
 }
 
-/* A followed table whose definition at the start is the note's. */
+/* A followed table whose definition at the start is the note's. The next cut's note is without it,
+ * unless it is ahead of there, too; and it may not be followed any more. */
 static enum err_code note_was(void *ctx, const char *schema, const char *name, struct err *e)
 {
-    struct followed_table *t = follow_find_table(ctx, span_str(schema), span_str(name));
+    struct follow *f = ctx;
+    struct followed_table *t = follow_find_table(f, span_str(schema), span_str(name));
 
     (void)e;
+    f->defs_changed = true;
     if (t != NULL) {
         t->source.changed_since = true;
     }
@@ -319,12 +322,15 @@ enum err_code follow_schema_open(struct follow *f, char **note, struct err *e)
         rc = note_names(f, conn, e);
     }
     mysql_conn_close(conn);
+    bool outdated = f->defs_changed;
+
     for (uint32_t i = 0; rc == ERR_OK && i < f->options.table_count; i++) {
         rc = set_at_start(f, f->options.tables[i], e);
     }
     if (rc == ERR_OK) {
         schema_keep(f->schema);
         note_defs(f);
+        f->defs_changed = outdated;
         rc = remember_defs(f, e);
     }
     return rc;
@@ -337,6 +343,7 @@ enum err_code follow_schema_join(struct follow *f, struct followed_table *t, str
     }
     t->source.joined = true;
     f->apart--;
+    f->defs_changed = true; /* the note has it among those that are ahead */
     if (t->source.assumed) {
         return ERR_OK;
     }
@@ -537,7 +544,8 @@ enum err_code follow_schema_cut(struct follow *f, struct cut *cut, struct err *e
     bool passed;
 
     ERR_TRY(pass_later_note(f, &passed, e));
-    if (follow_schema_changed(f)) {
+    /* While tables are ahead the note is of each cut: see start_at_note(). */
+    if (follow_schema_changed(f) || f->apart > 0) {
         ERR_TRY(list_changes(f, cut, e));
         ERR_TRY(add_note(f, passed, cut, e));
     }

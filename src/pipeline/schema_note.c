@@ -363,6 +363,48 @@ enum err_code schema_note_is_later(const char *note, const struct schema_place *
     return corrupt ? err_set(e, ERR_CORRUPT, CANNOT_READ) : ERR_OK;
 }
 
+/* Whether a place could be followed from: it is one of the same server, with as much as `start`. */
+static bool take_place(const json_t *state, const struct schema_place *start,
+                       struct binlog_position *position, struct gtid_set **gtids, bool *corrupt)
+{
+    const char *file = json_string_value(json_object_get(state, "file"));
+    const char *text = json_string_value(json_object_get(state, "gtid"));
+
+    if (!same_server(state, start) || file[0] == '\0' || (start->gtids != NULL && text == NULL)) {
+        return false;
+    }
+    *position = (struct binlog_position){
+        .offset = (uint64_t)json_integer_value(json_object_get(state, "pos"))};
+    memcpy(position->file, file, strlen(file) + 1);
+    if (binlog_position_compare(position, &start->position) >= 0) {
+        return false;
+    }
+    if (start->gtids != NULL &&
+        gtid_set_parse(text, gtid_set_flavor(start->gtids), gtids, NULL) != ERR_OK) {
+        *corrupt = true;
+        return false;
+    }
+    return true;
+}
+
+enum err_code schema_note_is_left(const char *note, const struct schema_place *start, bool *out,
+                                  struct binlog_position *position, struct gtid_set **gtids,
+                                  struct err *e)
+{
+    json_t *o = NULL;
+    bool corrupt = false;
+
+    *gtids = NULL;
+    ERR_TRY(parse_note(note, &o, e));
+    const json_t *now = json_object_get(o, "now");
+    bool ahead = json_array_size(json_object_get(o, "ahead")) > 0;
+
+    *out = ahead && holds_at(now, start, &corrupt) &&
+           take_place(now, start, position, gtids, &corrupt);
+    json_decref(o);
+    return corrupt ? err_set(e, ERR_CORRUPT, CANNOT_READ) : ERR_OK;
+}
+
 enum err_code schema_note_load(const char *note, const struct schema_place *start, struct schema *s,
                                struct buf *state,
                                enum err_code (*changed)(void *ctx, const char *schema,

@@ -61,6 +61,16 @@ MUST_USE enum err_code schema_note_is_later(const char *note, const struct schem
                                             bool *out, struct err *e);
 
 /*
+ * Whether the note's latest state is of a place in front of `start`, and tables were ahead of it:
+ * all of them may have got to `start` without any stream in between. Then *position and *gtids
+ * (owned by the caller; NULL where `start` has none) are that place. Errors: ERR_CORRUPT,
+ * ERR_NOMEM.
+ */
+MUST_USE enum err_code schema_note_is_left(const char *note, const struct schema_place *start,
+                                           bool *out, struct binlog_position *position,
+                                           struct gtid_set **gtids, struct err *e);
+
+/*
  * Puts the later of the note's states that is not after `start` into s, and its text into *state
  * (empty: none of them is). The followed tables that go with it are what they were; `changed` is
  * called for each of them, before it returns.

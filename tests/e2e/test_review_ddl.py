@@ -491,6 +491,33 @@ def test_a_table_that_is_ahead_is_renamed_to_a_name_that_is_not(flavor, make_sou
     assert rows(calve, source, "t2")[1:] == [("insert", {"id": 2, "a": 2}), ("insert", {"id": 3, "b": 3})]
 
 
+@pytest.mark.parametrize("flavor", FLAVORS)
+def test_a_place_that_all_tables_are_behind(flavor, make_source, make_calve):
+    """As after a kill between two commits: t2 is ahead, and t1, the last in front of there, is copied as it is now.
+
+    Nobody is due between the place where t1 was found and that of t2, but t2's twin is altered there.
+    """
+    source = make_source(flavor)
+    with source.globals(binlog_row_metadata="MINIMAL"):
+        source.connection.close()
+        source.connection = source.session()
+        source.sql("CREATE TABLE t1 (id INT PRIMARY KEY)", "CREATE TABLE t2 (id INT PRIMARY KEY, a INT)",
+                   "CREATE TABLE other (id INT PRIMARY KEY)")
+        calve = make_calve(source, f"{source.schema}.t*")
+        calve.catch_up()
+        source.sql("DROP TABLE t1")
+        calve.catch_up()
+        source.sql("CREATE TABLE ghost LIKE t2", "RENAME TABLE other TO t1", "ALTER TABLE ghost CHANGE a b INT",
+                   "INSERT INTO t2 VALUES (1, 1)")
+        calve.catch_up(table=f"{source.schema}.t2", commit_interval="1h")
+        source.sql("RENAME TABLE t2 TO gone, ghost TO t2", "INSERT INTO t2 VALUES (2, 2)", "INSERT INTO t1 VALUES (3)")
+        result = calve.run("run", until="current")
+    assert result.status == 0, result.error
+    assert [p for _, p in rows(calve, source, "t2")] == [
+        {"id": 1, "a": 1}, {"ddl": "RENAME TABLE t2 TO gone, ghost TO t2"}, {"id": 2, "b": 2}]
+    assert [p for kind, p in rows(calve, source, "t1") if kind != "drop"] == [{"id": 3}]
+
+
 # ---- a swap as a copy begins ---------------------------------------------------------------------
 
 

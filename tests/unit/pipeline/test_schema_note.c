@@ -205,6 +205,47 @@ TEST(test_schema_note__tells_whether_it_is_of_a_later_place)
                ERR_CORRUPT, &e);
 }
 
+TEST(test_schema_note__tells_whether_all_may_have_got_past_it)
+{
+    static const struct {
+        struct binlog_position start;
+        const char *gtids;
+        const char *source;
+        bool left;
+    } cases[] = {
+        {{"binlog.000010", 201}, NULL, "server", true},
+        {{"binlog.000011", 4}, NULL, "server", true},
+        {{"binlog.000011", 4}, UUID ":1-21", "server", true},
+        {{"binlog.000010", 200}, NULL, "server", false},
+        {{"binlog.000010", 199}, NULL, "server", false},
+        {{"binlog.000011", 4}, NULL, "another", false},
+        {{"binlog.000011", 4}, UUID ":1-21", "another", false},
+        {{"binlog.000011", 4}, UUID ":1-19", "server", false},
+        {{"", 0}, UUID ":1-21", "server", false},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char *note = sample_note(cases[i].gtids != NULL);
+        struct gtid_set *gtids = cases[i].gtids == NULL ? NULL : set_of(cases[i].gtids);
+        const struct schema_place start = {cases[i].start, gtids, cases[i].source};
+        struct binlog_position at = {.offset = 0};
+        struct gtid_set *there = NULL;
+        struct err e = {0};
+        bool left;
+
+        assert_ok(schema_note_is_left(note, &start, &left, &at, &there, &e), &e);
+        assert_int_equal(left, cases[i].left);
+        if (left) {
+            assert_string_equal(at.file, "binlog.000010");
+            assert_u64_eq(at.offset, 200);
+            assert_int_equal(there != NULL, gtids != NULL);
+        }
+        gtid_set_free(there);
+        gtid_set_free(gtids);
+        free(note);
+    }
+}
+
 TEST(test_schema_note__a_state_reads_back_as_it_was)
 {
     char *note = sample_note(false);
@@ -314,6 +355,7 @@ TEST(test_schema_note__rejects_every_truncation)
 
 TEST_MAIN(test_case(test_schema_note__takes_the_state_that_holds_at_the_start),
           test_case(test_schema_note__tells_whether_it_is_of_a_later_place),
+          test_case(test_schema_note__tells_whether_all_may_have_got_past_it),
           test_case(test_schema_note__a_state_reads_back_as_it_was),
           test_case(test_schema_note__keeps_temporary_tables_of_the_same_server),
           test_case(test_schema_note__refuses_what_is_none),
