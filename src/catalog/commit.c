@@ -477,7 +477,10 @@ static enum err_code swap_each(struct commit *all, uint32_t count, uint32_t *fai
     return ERR_OK;
 }
 
-/* Those in front of the first that cannot be prepared; *failed is as swap_each() has it. */
+/*
+ * Those in front of the first that cannot be prepared. *failed: one that did not go through, or in
+ * a transaction the first of them.
+ */
 static enum err_code commit_together(struct catalog *c, struct commit *all, uint32_t count,
                                      uint32_t *failed, struct err *e)
 {
@@ -492,16 +495,18 @@ static enum err_code commit_together(struct catalog *c, struct commit *all, uint
     struct err why = {0};
     enum err_code sent = send_prepared(all[0].outbox, all, ready, &why);
 
-    *failed = sent == ERR_OK ? ready : 0;
-    if (sent == ERR_OK && !c->commits_together) {
-        sent = swap_each(all, ready, failed, &why);
-    } else if (sent == ERR_OK && ready == count) {
+    *failed = 0;
+    if (sent == ERR_OK && c->commits_together && ready > 1) {
         sent = swap_all(c, all, ready, &why);
+    } else if (sent == ERR_OK) {
+        sent = swap_each(all, ready, failed, &why);
     }
     if (sent != ERR_OK) {
         *e = why;
+        return sent;
     }
-    return sent != ERR_OK ? sent : rc;
+    *failed = ready;
+    return rc;
 }
 
 /* What goes wrong shows again, with its name, when each table is committed by itself. */
@@ -511,7 +516,8 @@ static void try_together(struct catalog *c, struct commit *all, uint32_t count)
     uint32_t failed;
     bool in_one = c->commits_together;
 
-    if (count < 2 || commit_together(c, all, count, &failed, &why) == ERR_OK) {
+    if (count < 2 || commit_together(c, all, count, &failed, &why) == ERR_OK ||
+        all[failed].refused) {
         return;
     }
     if (in_one) {

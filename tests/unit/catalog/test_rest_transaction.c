@@ -299,6 +299,27 @@ TEST(test_rest_transaction__is_there_once_whatever_happens)
     }
 }
 
+/* The watermarks behind the tables, say, which another process has moved since: the tables are none
+ * the less readers' at once. */
+TEST(test_rest_transaction__has_those_in_front_of_one_that_is_refused)
+{
+    struct writer w;
+
+    writer_init(&w, OFFERS);
+    assert_ok(commit_all(&w, 1), &w.e);
+    number_all(&w, 2);
+    (void)snprintf(w.parts[2].expected, sizeof w.parts[2].expected, "9");
+    assert_err(send_all(&w), ERR_FENCED, &w.e);
+    assert_says(&w.e, "another process writes notes");
+    assert_true(w.items[0].committed && w.items[1].committed && !w.items[2].committed);
+    assert_int_equal(w.x.fake.requests[FAKE_REST_TRANSACTION], 2);
+    assert_int_equal(w.x.fake.requests[FAKE_REST_COMMIT], 0);
+    assert_log(&w.x, "commit.apart", false);
+    assert_ok(store_remove(w.x.store, w.parts[2].path, &w.e), &w.e);
+    assert_clean(&w);
+    writer_deinit(&w);
+}
+
 /* The tables before it are as those of a catalog without transactions, those behind as before. */
 TEST(test_rest_transaction__ends_at_the_table_that_fails)
 {
@@ -439,6 +460,7 @@ TEST(test_rest_transaction__every_change_is_there_exactly_once)
 TEST_MAIN(test_case(test_rest_transaction__commits_all_by_one_request),
           test_case(test_rest_transaction__is_used_where_it_is_offered_and_needed),
           test_case(test_rest_transaction__is_there_once_whatever_happens),
+          test_case(test_rest_transaction__has_those_in_front_of_one_that_is_refused),
           test_case(test_rest_transaction__ends_at_the_table_that_fails),
           test_case(test_rest_transaction__leaves_everything_when_cancelled_without_an_answer),
           test_case(test_rest_transaction__survives_every_failed_allocation),
