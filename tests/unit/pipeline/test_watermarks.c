@@ -7,6 +7,7 @@
 #include "pipeline/changelog.h"
 #include "temp_folder.h"
 #include "test.h"
+#include "torture.h"
 
 #define UUID_A "53254cee-e914-11f1-9485-02fc00000001"
 #define UUID_B "00000000-e914-11f1-9485-02fc00000001"
@@ -248,8 +249,207 @@ TEST(test_watermarks__reports_a_note_that_is_none)
     tear_down(&f);
 }
 
+/* ---- rows and notes that are due, and commits together with others ---- */
+
+static struct log_place place(uint64_t offset)
+{
+    return (struct log_place){.source = UUID_A, .position = {"b.000002", offset}};
+}
+
+static void owe(struct fixture *f, const char *table, uint64_t offset, bool restart)
+{
+    const struct watermark_update update = {.schema = "shop", .table = table, .restart = restart};
+    const struct log_place at = place(offset);
+    struct err e = {0};
+
+    assert_ok(watermarks_owe(f->w, &update, &at, &e), &e);
+}
+
+static void owe_note(struct fixture *f, const char *text)
+{
+    const char *texts[WATERMARK_NOTES] = {[WATERMARK_NOTE_SCHEMA] = text};
+    struct err e = {0};
+
+    assert_ok(watermarks_owe_notes(f->w, texts, &e), &e);
+}
+
+/* What is in the lake: the row's offset, 0 for none, and the note. */
+static void assert_lake(struct fixture *f, const char *table, uint64_t offset, const char *note)
+{
+    struct watermarks *mine = f->w;
+    struct err e = {0};
+
+    open_as(f, 1);
+    const struct watermark *row = watermarks_find(f->w, "shop", table);
+    const char *found = watermarks_note(f->w, WATERMARK_NOTE_SCHEMA);
+
+    assert_u64_eq(row == NULL ? 0 : row->position.offset, offset);
+    assert_string_equal(found == NULL ? "" : found, note);
+    watermarks_free(f->w);
+    f->w = mine;
+    assert_ok(watermarks_load(f->w, false, &e), &e);
+}
+
+/* Another process's commit of a row of its own. */
+static void other_commits(struct fixture *f, uint64_t offset)
+{
+    struct watermarks *other = NULL;
+    const struct watermark_update update = {.schema = "shop", .table = "other"};
+    const struct log_place at = place(offset);
+    struct err e = {0};
+
+    assert_ok(watermarks_new(&(struct watermarks_options){.catalog = f->catalog,
+                                                          .store = f->store,
+                                                          .location = f->location,
+                                                          .connection = "c2",
+                                                          .server_id = 1,
+                                                          .zstd_level = 1,
+                                                          .retention = {.keep_count = 20},
+                                                          .clock = fake_clock(&f->time)},
+                             &other, &e),
+              &e);
+    assert_ok(watermarks_commit(other, &update, 1, &at, &e), &e);
+    watermarks_free(other);
+}
+
+TEST(test_watermarks__writes_what_is_due_with_the_next_commit)
+{
+    struct fixture f;
+    struct err e = {0};
+
+    set_up(&f);
+    owe(&f, "orders", 100, false);
+    owe(&f, "items", 50, false);
+    owe_note(&f, "one");
+    owe_note(&f, "two");
+    assert_null(watermarks_find(f.w, "shop", "orders"));
+    assert_null(watermarks_note(f.w, WATERMARK_NOTE_SCHEMA));
+    mark(&f, UUID_A, 300);
+    assert_u64_eq(watermarks_find(f.w, "shop", "orders")->position.offset, 300);
+    assert_string_equal(watermarks_note(f.w, WATERMARK_NOTE_SCHEMA), "two");
+    assert_lake(&f, "orders", 300, "two");
+    assert_lake(&f, "items", 50, "two");
+
+    /* A table that was made anew starts in front of its old row, and goes on from there. */
+    owe(&f, "orders", 20, true);
+    assert_ok(watermarks_commit_due(f.w, &e), &e);
+    assert_lake(&f, "orders", 20, "two");
+    owe_note(&f, "");
+    mark(&f, UUID_A, 30);
+    assert_lake(&f, "orders", 30, "");
+    tear_down(&f);
+}
+
+/* Rows alone, notes alone, both; another process has been there or not. */
+TEST(test_watermarks__merges_what_others_committed)
+{
+    for (int which = 1; which < 8; which++) {
+        struct fixture f;
+        struct err e = {0};
+
+        set_up(&f);
+        mark(&f, UUID_A, 100);
+        if ((which & 1) != 0) {
+            owe(&f, "orders", 200, false);
+        }
+        if ((which & 2) != 0) {
+            owe_note(&f, "note");
+        }
+        if ((which & 4) != 0) {
+            other_commits(&f, 7);
+        }
+        assert_ok(watermarks_commit_due(f.w, &e), &e);
+        assert_lake(&f, "orders", (which & 1) != 0 ? 200 : 100, (which & 2) != 0 ? "note" : "");
+        assert_int_equal(watermarks_count(f.w), (which & 4) != 0 ? 2 : 1);
+        tear_down(&f);
+    }
+}
+
+/* The item of a group: when it is through, when others were first, when it was never tried. */
+TEST(test_watermarks__goes_with_a_group)
+{
+    enum { THROUGH, OTHERS_BEFORE, OTHERS_AFTER, GIVEN_UP, WAYS };
+
+    for (int way = 0; way < WAYS; way++) {
+        struct fixture f;
+        const struct watermark_update update = {.schema = "shop", .table = "orders"};
+        const struct log_place at = place(400);
+        struct watermarks_move m = {.updates = &update, .update_count = 1, .at = &at};
+        struct catalog_commit_item item;
+        struct err e = {0};
+
+        set_up(&f);
+        mark(&f, UUID_A, 100);
+        owe(&f, "items", 200, false);
+        owe_note(&f, "note");
+        if (way == OTHERS_BEFORE) {
+            other_commits(&f, 7);
+        }
+        assert_ok(watermarks_prepare(f.w, &m, &e), &e);
+        assert_true(watermarks_item(&m, &item));
+        if (way == OTHERS_AFTER) {
+            other_commits(&f, 7);
+        }
+        if (way == GIVEN_UP) {
+            watermarks_give_up(&m);
+            assert_false(watermarks_item(&m, &item));
+            assert_lake(&f, "orders", 100, "");
+            assert_ok(watermarks_commit(f.w, &update, 1, &at, &e), &e);
+        } else {
+            enum err_code rc = catalog_commit_all(f.catalog, &item, 1, &e);
+
+            assert_int_equal(rc, way == THROUGH ? ERR_OK : ERR_FENCED);
+            assert_ok(watermarks_settle(f.w, &m, &item, rc, &e), &e);
+            assert_false(watermarks_item(&m, &item));
+        }
+        assert_lake(&f, "orders", 400, "note");
+        assert_lake(&f, "items", 200, "note");
+        assert_int_equal(watermarks_count(f.w),
+                         way == OTHERS_BEFORE || way == OTHERS_AFTER ? 3 : 2);
+
+        /* There is nothing due any more. */
+        assert_ok(watermarks_prepare(f.w, &m, &e), &e);
+        assert_false(watermarks_item(&m, &item));
+        tear_down(&f);
+    }
+}
+
+/* Whatever a commit fails of, what is due is neither lost nor half there. */
+TEST(test_watermarks__keeps_what_is_due_when_memory_ends)
+{
+    bool again = true;
+
+    for (unsigned long nth = 1; again; nth += 5) {
+        struct fixture f;
+        struct err e = {0};
+
+        set_up(&f);
+        mark(&f, UUID_A, 100);
+        owe(&f, "items", 200, false);
+        owe_note(&f, "note");
+        other_commits(&f, 7);
+        torture_fail_at(nth);
+        enum err_code rc = watermarks_commit_due(f.w, &e);
+
+        again = torture_hit();
+        torture_fail_at(0);
+        if (rc != ERR_OK && rc != ERR_NOMEM) {
+            fail_msg("allocation %lu: %s: %s", nth, err_code_name(rc), e.msg);
+        }
+        assert_ok(watermarks_commit_due(f.w, &e), &e);
+        assert_lake(&f, "items", 200, "note");
+        assert_lake(&f, "orders", 100, "note");
+        assert_int_equal(watermarks_count(f.w), 3);
+        tear_down(&f);
+    }
+}
+
 TEST_MAIN(test_case(test_watermarks__tells_another_programs_row_from_its_own),
           test_case(test_watermarks__does_not_compare_with_a_mere_set),
           test_case(test_watermarks__knows_its_own_places_under_another_server_id),
           test_case(test_watermarks__reports_a_note_that_is_none),
-          test_case(test_watermarks__takes_a_place_of_two_servers_for_its_own))
+          test_case(test_watermarks__takes_a_place_of_two_servers_for_its_own),
+          test_case(test_watermarks__writes_what_is_due_with_the_next_commit),
+          test_case(test_watermarks__merges_what_others_committed),
+          test_case(test_watermarks__goes_with_a_group),
+          test_case(test_watermarks__keeps_what_is_due_when_memory_ends))
