@@ -64,7 +64,7 @@ MUST_USE enum err_code follow_new(const struct follow_options *options, struct f
 
 /*
  * Learns what definitions held at the start; once, before follow_run. Asks the source. *note is a
- * WATERMARK_NOTE_SCHEMA to be written before anything is followed, or NULL; free() it.
+ * WATERMARK_NOTE_SCHEMA to be written before any table is committed, or NULL; free() it.
  */
 MUST_USE enum err_code follow_schema_open(struct follow *f, char **note, struct err *e);
 

@@ -101,7 +101,7 @@ static bool starts_in_the_past(const struct follow *f)
     return false;
 }
 
-/* A place that is nobody's but the start's: its state is noted before anything is read. */
+/* A place that is nobody's but the start's: its state is noted before any table goes on from it. */
 static enum err_code first_note(struct follow *f, struct mysql_conn *conn, struct buf *state,
                                 char **note, struct err *e)
 {
