@@ -6,6 +6,7 @@
 #include "base/retry.h"
 #include "pipeline/follow_int.h"
 #include "pipeline/schema_note.h"
+#include "pipeline/source_check.h"
 
 #define SECOND_US          1000000
 #define BEHIND_WAIT_US_MAX (2 * (int64_t)SECOND_US)
@@ -52,9 +53,38 @@ static enum err_code set_start(struct follow *f, struct err *e)
     return ERR_OK;
 }
 
+/* Whether the source has the log from the note's place on: it may have purged it since. */
+static enum err_code has_log_of_note(const struct follow *f, const struct binlog_position *position,
+                                     bool *out, struct err *e)
+{
+    const struct source_claim claim = {
+        .source = f->options.source,
+        .position = *position,
+        .gtids = f->note_gtids,
+        .known = f->options.known_gtids,
+        .anonymous = f->options.start_anonymous,
+    };
+    struct source_state s = {.seen_count = 0};
+    struct mysql_conn *conn = NULL;
+    enum source_verdict verdict = SOURCE_FITS;
+    struct err why = {0};
+
+    ERR_TRY(mysql_conn_open(&f->run->options->mysql, &conn, e));
+    enum err_code rc = source_look(conn, &s, e);
+
+    if (rc == ERR_OK && source_judge(&claim, &s, &verdict, &why) == ERR_NOMEM) {
+        rc = err_nomem(e);
+    }
+    *out = verdict != SOURCE_HAS_GAP;
+    source_state_deinit(&s);
+    mysql_conn_close(conn);
+    return rc;
+}
+
 /*
  * The last table in front of those that are ahead may have been copied as it is now. Then nobody is
- * due up to the first of them, but what statements do to other tables there has to be seen.
+ * due up to the first of them, but what statements do to other tables there has to be seen. Where
+ * the source has purged that, the note is of no use, and what other tables are is not known.
  */
 static enum err_code start_at_note(struct follow *f, struct err *e)
 {
@@ -63,16 +93,25 @@ static enum err_code start_at_note(struct follow *f, struct err *e)
                                        o->source == NULL ? "" : o->source};
     struct binlog_position position;
     bool left = false;
+    bool there = false;
 
     if (o->schema_note == NULL || o->start_inside) {
         return ERR_OK;
     }
     ERR_TRY(schema_note_is_left(o->schema_note, &start, &left, &position, &f->note_gtids, e));
-    if (left) {
-        o->start_created_s = strcmp(position.file, o->start.file) == 0 ? o->start_created_s : 0;
-        o->start = position;
-        o->start_gtids = f->note_gtids;
+    if (!left) {
+        return ERR_OK;
     }
+    ERR_TRY(has_log_of_note(f, &position, &there, e));
+    if (!there) {
+        log_warn(f->run->log, "schema.left", LOG_STR("file", position.file),
+                 LOG_U64("pos", position.offset));
+        o->schema_note = NULL;
+        return ERR_OK;
+    }
+    o->start_created_s = strcmp(position.file, o->start.file) == 0 ? o->start_created_s : 0;
+    o->start = position;
+    o->start_gtids = f->note_gtids;
     return ERR_OK;
 }
 

@@ -142,7 +142,9 @@ static enum err_code run_phases(struct runner *r, struct err *e)
     ERR_TRY(runner_follow(r, e));
     while (r->join.wanted && goes_on(r)) {
         ERR_TRY(runner_join(r, e));
-        ERR_TRY(runner_follow(r, e));
+        if (goes_on(r)) { /* else a table may have no place yet */
+            ERR_TRY(runner_follow(r, e));
+        }
     }
     return ERR_OK;
 }

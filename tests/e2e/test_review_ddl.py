@@ -518,6 +518,35 @@ def test_a_place_that_all_tables_are_behind(flavor, make_source, make_calve):
     assert [p for kind, p in rows(calve, source, "t1") if kind != "drop"] == [{"id": 3}]
 
 
+@pytest.mark.parametrize("flavor", FLAVORS)
+@pytest.mark.parametrize("dropped", ["t1 t2", "t1"])
+def test_a_note_whose_place_is_purged(flavor, dropped, make_source, make_calve):
+    """What a purge asks for, to drop the Iceberg tables and copy them again, is no start in front of the purged place."""
+    source = make_source(flavor, max_binlog_cache_size="1G")  # a server of this test's own
+    source.sql("CREATE TABLE t1 (id INT PRIMARY KEY)", "CREATE TABLE t2 (id INT PRIMARY KEY, a INT)",
+               "INSERT INTO t1 VALUES (1)")
+    calve = make_calve(source, f"{source.schema}.t*")
+    calve.catch_up(table=f"{source.schema}.t1")
+    source.sql("INSERT INTO t1 VALUES (2)")
+    file, offset = source.position()
+    source.sql("INSERT INTO t1 VALUES (3)", "FLUSH BINARY LOGS", "INSERT INTO t2 VALUES (1, 1)")
+    assert calve.run("run", until=f"{file}:{offset}").status == 0  # t2 is copied, and ahead of there
+    end = time.monotonic() + 30
+    while len(source.binlog_files()) > 1:  # a dump that has just ended may hold one
+        source.sql(f"PURGE BINARY LOGS TO '{source.position()[0]}'")
+        assert time.monotonic() < end, source.binlog_files()
+    for table in dropped.split():
+        calve.lake.catalog.drop_table((source.schema, table))
+    source.sql("INSERT INTO t1 VALUES (4)", "ALTER TABLE t2 CHANGE a b INT", "INSERT INTO t2 VALUES (2, 2)")
+    result = calve.catch_up()
+    assert result.named("schema.left"), result
+    source.sql("ALTER TABLE t2 CHANGE b c INT", "INSERT INTO t2 VALUES (3, 3)", "INSERT INTO t1 VALUES (5)")
+    assert not calve.catch_up().named("schema.left")
+    assert ids(calve, source, "t1") == [1, 2, 3, 4, 5]
+    copied = [{"id": 1, "b": 1}, {"id": 2, "b": 2}] if "t2" in dropped else [{"id": 1, "a": 1}, {"id": 2, "b": 2}]
+    assert [p for _, p in rows(calve, source, "t2")] == copied + [{"id": 3, "c": 3}]
+
+
 # ---- a swap as a copy begins ---------------------------------------------------------------------
 
 
