@@ -89,6 +89,11 @@ enum err_code aws_client_new(const struct aws_client_options *options, struct aw
     return ERR_OK;
 }
 
+bool aws_client_signs_payloads(const struct aws_client *c)
+{
+    return !c->place.tls && !c->anonymous;
+}
+
 void aws_client_free(struct aws_client *c)
 {
     if (c == NULL) {

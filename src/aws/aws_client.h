@@ -63,6 +63,10 @@ MUST_USE enum err_code aws_client_new(const struct aws_client_options *options,
                                       struct aws_client **out, struct err *e);
 void aws_client_free(struct aws_client *c); /* NULL is fine */
 
+/* Whether each request's payload is signed, also where unsigned_payload is asked for: not over TLS,
+ * and not without keys. */
+bool aws_client_signs_payloads(const struct aws_client *c);
+
 struct aws_request {
     const char *what; /* for messages: "PUT s3://lake/t/x.parquet", "GetTable shop.orders" */
     const char *method;

@@ -63,9 +63,6 @@ static enum err_code send_buffer(struct s3_file *f, struct err *e)
         return err_set(e, ERR_LIMIT, "writing %s: an object has at most %u parts", f->location,
                        S3_PART_COUNT_MAX);
     }
-    if (f->upload_id == NULL) {
-        ERR_TRY(s3_upload_begin(f, e));
-    }
     ERR_TRY(s3_upload_push(f, e));
     next_buffer(f);
     return ERR_OK;
@@ -126,7 +123,7 @@ enum err_code s3_finish(struct store_file *base, struct err *e)
 {
     struct s3_file *f = (struct s3_file *)base;
     struct s3_store *s = (struct s3_store *)base->store;
-    enum err_code rc = f->upload_id == NULL
+    enum err_code rc = f->part_count == 0
                            ? s3_put_as(s, f->location, f->id, buf_span(&f->buffer), e)
                            : finish_upload(f, e);
 

@@ -179,7 +179,7 @@ struct s3_file {
     char id[S3_ID_TEXT_BYTES];
     struct buf buffer; /* the next part, or the whole object */
     size_t part_bytes; /* how large the next part is to be */
-    char *upload_id;   /* NULL: no part has been sent yet */
+    char *upload_id;   /* uploader's mutex while parts are on their way; NULL: none has begun */
     uint32_t part_count;
     struct s3_part *first; /* all parts that were handed to the uploader, in order */
     struct s3_part *last;
@@ -212,9 +212,6 @@ size_t s3_part_bytes(size_t part_bytes, uint32_t number);
 MUST_USE enum err_code s3_uploader_init(struct s3_uploader *u, const struct s3_options *options,
                                         struct err *e);
 void s3_uploader_deinit(struct s3_uploader *u); /* zeroed is fine */
-
-/* Begins an upload: f->upload_id. */
-MUST_USE enum err_code s3_upload_begin(struct s3_file *f, struct err *e);
 
 /* Makes a part of what the file's buffer holds and hands it over; waits while too many bytes are on
  * their way. */

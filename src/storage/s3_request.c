@@ -72,7 +72,10 @@ static enum err_code send_by(const struct s3_route *route, const struct s3_reque
         headers[count] = r->headers[count];
         count++;
     }
-    bool is_md5 = r->body.len > 0 && s3_checksum_of(r->body, &checksum);
+    /* A signed payload is a checksum already. */
+    bool wanted =
+        r->needs_checksum || (r->body.len > 0 && !aws_client_signs_payloads(route->client));
+    bool is_md5 = wanted && s3_checksum_of(r->body, &checksum);
 
     if (is_md5 || r->needs_checksum) {
         headers[count++] = checksum.header;

@@ -1,8 +1,8 @@
 /*
  * s3_upload.c - uploads in parts.
  *
- *   file's thread    CreateMultipartUpload, hands parts over, waits, CompleteMultipartUpload
- *   upload threads   UploadPart, in no order
+ *   file's thread    hands parts over, waits, CompleteMultipartUpload
+ *   upload threads   CreateMultipartUpload for the first part, UploadPart, in no order
  *
  * buffers_max counts bytes from the moment a part is handed over until it is through, so that the
  * store's memory has a ceiling however many files are open.
@@ -124,6 +124,73 @@ static enum err_code send_part(const struct s3_part *p, char **etag, struct err 
     return explain_gone(rc, e);
 }
 
+/* ---- the upload that it is of: the first part begins it ---- */
+
+static enum err_code begin(const struct s3_file *f, char **upload_id, struct err *e)
+{
+    struct s3_store *s = (struct s3_store *)f->base.store;
+    struct http_header headers[S3_HEADERS_MAX];
+    struct aws_answer a;
+    enum err_code rc = s3_send(s,
+                               &(struct s3_request){
+                                   .operation = "CreateMultipartUpload",
+                                   .action = "s3:PutObject",
+                                   .method = "POST",
+                                   .location = f->location,
+                                   .query = "uploads=",
+                                   .headers = headers,
+                                   .header_count = s3_object_headers(s, f->id, headers, 0),
+                                   .has_body = true,
+                                   .deadline_us = s->options.write_deadline_us,
+                               },
+                               &a, e);
+
+    if (rc == ERR_OK) {
+        rc = s3_answer_text(buf_span(&a.response.body), "InitiateMultipartUploadResult/UploadId",
+                            upload_id, e);
+        if (rc == ERR_CORRUPT || (rc == ERR_OK && *upload_id == NULL)) {
+            rc = malformed("CreateMultipartUpload", f->location, "names no upload", e);
+        }
+    }
+    aws_answer_deinit(&a);
+    return rc;
+}
+
+static enum err_code begin_upload(struct s3_uploader *u, struct s3_file *f, struct err *e)
+{
+    char *upload_id = NULL;
+    enum err_code rc = begin(f, &upload_id, e);
+
+    (void)pthread_mutex_lock(&u->mutex);
+    f->upload_id = upload_id;
+    (void)pthread_cond_broadcast(&u->changed);
+    (void)pthread_mutex_unlock(&u->mutex);
+    return rc;
+}
+
+/* The first part was taken by a thread before this one, as they come in order. False: it failed. */
+static bool wait_for_upload(struct s3_uploader *u, const struct s3_file *f)
+{
+    (void)pthread_mutex_lock(&u->mutex);
+    while (f->upload_id == NULL && f->failed.code == ERR_OK) {
+        (void)pthread_cond_wait(&u->changed, &u->mutex);
+    }
+    bool begun = f->failed.code == ERR_OK;
+
+    (void)pthread_mutex_unlock(&u->mutex);
+    return begun;
+}
+
+/* A part whose upload has failed goes nowhere, and is no failure of its own. */
+static enum err_code begin_and_send(struct s3_uploader *u, struct s3_part *p, char **etag,
+                                    struct err *e)
+{
+    if (p->number == 1) {
+        ERR_TRY(begin_upload(u, p->file, e));
+    }
+    return wait_for_upload(u, p->file) ? send_part(p, etag, e) : ERR_OK;
+}
+
 static void send_part_unless_failed(struct s3_uploader *u, struct s3_part *p)
 {
     struct err why = {0};
@@ -133,7 +200,7 @@ static void send_part_unless_failed(struct s3_uploader *u, struct s3_part *p)
     bool failed = p->file->failed.code != ERR_OK;
 
     (void)pthread_mutex_unlock(&u->mutex);
-    enum err_code rc = failed ? ERR_OK : send_part(p, &etag, &why);
+    enum err_code rc = failed ? ERR_OK : begin_and_send(u, p, &etag, &why);
     size_t bytes = p->bytes.cap;
 
     buf_deinit(&p->bytes);
@@ -249,41 +316,12 @@ void s3_upload_wait(struct s3_file *f, bool stop)
     (void)pthread_mutex_lock(&u->mutex);
     if (stop && f->failed.code == ERR_OK) {
         (void)err_set(&f->failed, ERR_CANCELLED, "writing %s was given up", f->location);
+        (void)pthread_cond_broadcast(&u->changed);
     }
     while (f->pending > 0) {
         (void)pthread_cond_wait(&u->changed, &u->mutex);
     }
     (void)pthread_mutex_unlock(&u->mutex);
-}
-
-enum err_code s3_upload_begin(struct s3_file *f, struct err *e)
-{
-    struct s3_store *s = (struct s3_store *)f->base.store;
-    struct http_header headers[S3_HEADERS_MAX];
-    struct aws_answer a;
-    enum err_code rc = s3_send(s,
-                               &(struct s3_request){
-                                   .operation = "CreateMultipartUpload",
-                                   .action = "s3:PutObject",
-                                   .method = "POST",
-                                   .location = f->location,
-                                   .query = "uploads=",
-                                   .headers = headers,
-                                   .header_count = s3_object_headers(s, f->id, headers, 0),
-                                   .has_body = true,
-                                   .deadline_us = s->options.write_deadline_us,
-                               },
-                               &a, e);
-
-    if (rc == ERR_OK) {
-        rc = s3_answer_text(buf_span(&a.response.body), "InitiateMultipartUploadResult/UploadId",
-                            &f->upload_id, e);
-        if (rc == ERR_CORRUPT || (rc == ERR_OK && f->upload_id == NULL)) {
-            rc = malformed("CreateMultipartUpload", f->location, "names no upload", e);
-        }
-    }
-    aws_answer_deinit(&a);
-    return rc;
 }
 
 static void put_parts(const struct s3_file *f, struct buf *out)

@@ -334,7 +334,8 @@ static bool check_payload(struct exchange *x)
     unsigned len = 0;
     const void *bytes = x->q->body.len == 0 ? (const void *)"" : x->q->body.data;
 
-    if (x->q->body.len > 0 && md5 == NULL) {
+    /* The one that a signature has is not enough for the operation that wants one. */
+    if (x->q->body.len > 0 && md5 == NULL && (sha == NULL || has_parameter(x->q, "delete"))) {
         answer_error(x, 400, "MissingContentMD5");
         return false;
     }
