@@ -197,6 +197,17 @@ static enum err_code read_table(struct copy *c, struct snapshot_reader *reader, 
     return ERR_OK;
 }
 
+static enum err_code make_table(struct copy *c, struct err *e)
+{
+    struct run *run = c->options->run;
+
+    (void)pthread_mutex_lock(&run->catalog_mutex);
+    enum err_code rc = table_state_create(run, c->table, NULL, e);
+
+    (void)pthread_mutex_unlock(&run->catalog_mutex);
+    return rc;
+}
+
 static enum err_code read_and_encode(struct copy *c, struct err *e)
 {
     struct snapshot_reader *reader = NULL;
@@ -210,6 +221,9 @@ static enum err_code read_and_encode(struct copy *c, struct err *e)
     enum err_code rc = read_table(c, reader, e);
 
     queue_close(c->batches);
+    if (rc == ERR_OK) {
+        rc = make_table(c, e); /* while the last rows are encoded */
+    }
     (void)pthread_join(encoder, NULL);
     snapshot_reader_close(reader);
     if (c->encoder_err.code != ERR_OK) {
@@ -237,21 +251,6 @@ static enum err_code begin(struct copy *c, struct err *e)
     ERR_TRY(prepared_wait(c->options->run, c->conn, &c->none_prepared, e));
     return transactional ? snapshot_begin(c->conn, exact, &c->mark, e)
                          : snapshot_begin_locked(c->conn, t->schema, t->name, &c->mark, e);
-}
-
-/* Files need a place, and perhaps keys to it, that the catalog gives with the table only. */
-static enum err_code make_table(struct copy *c, struct err *e)
-{
-    struct run *run = c->options->run;
-
-    if (!run->catalog->places_tables) {
-        return ERR_OK;
-    }
-    (void)pthread_mutex_lock(&run->catalog_mutex);
-    enum err_code rc = table_state_create(run, c->table, NULL, e);
-
-    (void)pthread_mutex_unlock(&run->catalog_mutex);
-    return rc;
 }
 
 /* What a name stands for. */
@@ -323,7 +322,10 @@ static enum err_code prepare(struct copy *c, struct err *e)
 
     ERR_TRY(mysql_conn_open(&o->mysql, &c->conn, e));
     ERR_TRY(begin_with_table(c, e));
-    ERR_TRY(make_table(c, e));
+    if (run->catalog->places_tables) {
+        /* Files need a place, and perhaps keys to it, that come with the table only. */
+        ERR_TRY(make_table(c, e));
+    }
     rand_init(&seed);
     c->sink = json_sink_new(c->def);
     c->zstd = zstd_encoder_new(o->zstd_level);
@@ -415,14 +417,12 @@ static enum err_code commit_locked(struct copy *c, struct checkpoint *next, stru
     struct run *run = c->options->run;
     struct followed_table *t = c->table;
 
-    ERR_TRY(table_state_create(run, t, NULL, e));
     const struct watermark_update update = {
         .schema = t->schema,
         .table = t->name,
         .backfill_complete = true,
         .restart = t->commit.made,
     };
-
     const struct log_place at = checkpoint_place(next);
     struct rows_commit rows = {
         .watermarks = c->options->watermarks,

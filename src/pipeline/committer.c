@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "pipeline/table_commit.h"
+#include "pipeline/table_state.h"
 
 struct committer {
     struct committer_options options;
@@ -252,14 +253,26 @@ static enum err_code take_part(struct committer *c, struct cut_part *part, struc
     return rc;
 }
 
-/* Tables that start now have their checkpoints; their rows, which come after, are due. */
-static void commit_due(struct committer *c)
+/* Tables that start now are made, and after them their rows and what is noted of the start. */
+static enum err_code commit_due(struct committer *c, struct err *e)
+{
+    for (uint32_t i = 0; i < c->options.table_count; i++) {
+        struct followed_table *t = c->options.tables[i];
+
+        if (t->commit.start_due) {
+            ERR_TRY(table_start(c->options.run, c->options.watermarks, t, e));
+        }
+    }
+    return watermarks_commit_due(c->options.watermarks, e);
+}
+
+static void begin(struct committer *c)
 {
     struct run *run = c->options.run;
     struct err err = {0};
 
     (void)pthread_mutex_lock(&run->catalog_mutex);
-    enum err_code rc = watermarks_commit_due(c->options.watermarks, &err);
+    enum err_code rc = commit_due(c, &err);
 
     (void)pthread_mutex_unlock(&run->catalog_mutex);
     if (rc != ERR_OK) {
@@ -272,7 +285,7 @@ static void *committer_main(void *arg)
     struct committer *c = arg;
     struct queue_link *link;
 
-    commit_due(c);
+    begin(c);
     while ((link = queue_pop(c->options.parts)) != NULL) {
         struct err err = {0};
 

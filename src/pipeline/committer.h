@@ -1,7 +1,7 @@
 /*
  * committer.h - the thread that makes cuts visible: one snapshot per table with rows, of
  * several tables at once where the catalog offers that, then the watermarks of all tables. Before
- * the first cut it writes what of the watermarks is due.
+ * the first cut it makes the tables that start now, and writes what of the watermarks is due.
  *
  * Thread: start and join by the runner; the rest runs in the committer's own thread.
  */

@@ -91,6 +91,7 @@ struct followed_table {
         struct checkpoint expected; /* what we last read or wrote; ordinal 0: none yet */
         bool exists;                /* in the catalog */
         bool made;                  /* by this run: an old watermark says nothing */
+        bool start_due;             /* to be made with `expected`, before the first cut */
         bool vanished;              /* from the source, while the run was starting */
         bool backfill_complete;
         bool outrun;     /* by another program: the checkpoint's definition is of before that */

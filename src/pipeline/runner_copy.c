@@ -89,6 +89,16 @@ static enum err_code start_workers(struct copy_jobs *jobs, unsigned wanted, pthr
     return ERR_OK;
 }
 
+/* Whether the catalog and the store take anything shows at once, not after hours of copying. */
+static enum err_code try_lake(struct runner *r, struct err *e)
+{
+    (void)pthread_mutex_lock(&r->run.catalog_mutex);
+    enum err_code rc = watermarks_create(r->watermarks, e);
+
+    (void)pthread_mutex_unlock(&r->run.catalog_mutex);
+    return rc;
+}
+
 static enum err_code run_jobs(struct runner *r, struct copy_jobs *jobs, struct err *e)
 {
     pthread_t threads[WORKERS_MAX];
@@ -100,7 +110,8 @@ static enum err_code run_jobs(struct runner *r, struct copy_jobs *jobs, struct e
     wanted = wanted > jobs->count ? jobs->count : wanted;
     jobs->memory_bytes = r->options.memory_bytes / wanted;
     atomic_store(&r->run.counters.phase, RUN_PHASE_COPY);
-    if (start_workers(jobs, wanted, threads, &started, &why) != ERR_OK) {
+    if (start_workers(jobs, wanted, threads, &started, &why) != ERR_OK ||
+        try_lake(r, &why) != ERR_OK) {
         run_fail(&r->run, &why);
     }
     while (atomic_load(&jobs->workers) > 0) {
@@ -116,16 +127,6 @@ static enum err_code run_jobs(struct runner *r, struct copy_jobs *jobs, struct e
         return r->run.error.code;
     }
     return ERR_OK;
-}
-
-/* Whether the catalog and the store take anything shows before rows are copied for hours. */
-static enum err_code try_lake(struct runner *r, struct err *e)
-{
-    (void)pthread_mutex_lock(&r->run.catalog_mutex);
-    enum err_code rc = watermarks_create(r->watermarks, e);
-
-    (void)pthread_mutex_unlock(&r->run.catalog_mutex);
-    return rc;
 }
 
 enum err_code runner_copy(struct runner *r, struct err *e)
@@ -148,10 +149,7 @@ enum err_code runner_copy(struct runner *r, struct err *e)
         }
     }
     if (jobs.count > 0) {
-        rc = try_lake(r, e);
-        if (rc == ERR_OK) {
-            rc = expect_rows(r, &jobs, e);
-        }
+        rc = expect_rows(r, &jobs, e);
         if (rc == ERR_OK) {
             rc = run_jobs(r, &jobs, e);
         }

@@ -530,48 +530,32 @@ static enum err_code find_start_point(struct runner *r, struct mysql_conn *conn,
                    : ERR_OK;
 }
 
-/* A new Iceberg table has the checkpoint from its beginning on; another one gets it. */
-static enum err_code put_checkpoint(struct runner *r, struct followed_table *t,
-                                    struct checkpoint *next, struct err *e)
-{
-    struct data_file_list none = {0};
-
-    if (t->commit.exists) {
-        return table_commit_one(&r->run, t, &none, next, NULL, e);
-    }
-    ERR_TRY(table_state_create(&r->run, t, next, e));
-    checkpoint_deinit(&t->commit.expected);
-    t->commit.expected = *next;
-    *next = (struct checkpoint){0};
-    return ERR_OK;
-}
-
 /*
- * The place is committed at once: a run that ends before its first cut must not start later. The
- * watermark is due.
+ * A table that is there gets its place at once. Of one that is to be made the committer sees to
+ * that, while the log is read already: nothing of it is anywhere before. Where its files go must be
+ * known now, though.
  */
 static enum err_code commit_start(struct runner *r, struct followed_table *t,
                                   const struct log_place *at, struct err *e)
 {
     struct run *run = &r->run;
+    struct data_file_list none = {0};
     struct checkpoint next = {0};
+    bool exists = t->commit.exists;
 
     ERR_TRY(checkpoint_next(run, t, at, clock_wall_us(&run->clock), false, &next, e));
     next.started = true;
-    enum err_code rc = put_checkpoint(r, t, &next, e);
+    if (exists) {
+        enum err_code rc = table_commit_one(run, t, &none, &next, NULL, e);
 
-    checkpoint_deinit(&next);
-    ERR_TRY(rc);
-    log_info(run->log, "table.started", LOG_STR("table", t->full_name),
-             LOG_STR("file", at->position.file), LOG_U64("pos", at->position.offset),
-             LOG_STR("gtids", at->gtids));
-    const struct watermark_update update = {
-        .schema = t->schema,
-        .table = t->name,
-        .restart = t->commit.made,
-    };
-
-    return at->position.file[0] == '\0' ? ERR_OK : watermarks_owe(r->watermarks, &update, at, e);
+        checkpoint_deinit(&next);
+        ERR_TRY(rc);
+    } else {
+        checkpoint_deinit(&t->commit.expected);
+        t->commit.expected = next;
+        t->commit.start_due = true;
+    }
+    return exists || run->catalog->places_tables ? table_start(run, r->watermarks, t, e) : ERR_OK;
 }
 
 enum err_code runner_commit_start(struct runner *r, struct followed_table *t,

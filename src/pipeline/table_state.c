@@ -266,6 +266,27 @@ enum err_code table_state_create(struct run *run, struct followed_table *table,
     return first == NULL ? create(run, table, NULL, 0, e) : create_at(run, table, first, e);
 }
 
+enum err_code table_start(struct run *run, struct watermarks *watermarks,
+                          struct followed_table *table, struct err *e)
+{
+    const struct log_place at = checkpoint_place(&table->commit.expected);
+
+    if (table->commit.start_due) {
+        ERR_TRY(table_state_create(run, table, &table->commit.expected, e));
+        table->commit.start_due = false;
+    }
+    log_info(run->log, "table.started", LOG_STR("table", table->full_name),
+             LOG_STR("file", at.position.file), LOG_U64("pos", at.position.offset),
+             LOG_STR("gtids", at.gtids));
+    const struct watermark_update update = {
+        .schema = table->schema,
+        .table = table->name,
+        .restart = table->commit.made,
+    };
+
+    return at.position.file[0] == '\0' ? ERR_OK : watermarks_owe(watermarks, &update, &at, e);
+}
+
 enum err_code table_state_watermark_lags(const struct watermarks *watermarks,
                                          const struct followed_table *table, bool *out,
                                          struct err *e)

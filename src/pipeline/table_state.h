@@ -31,6 +31,13 @@ MUST_USE enum err_code table_state_create(struct run *run, struct followed_table
                                           const struct checkpoint *first, struct err *e);
 
 /*
+ * A table starts at the place of its checkpoint, commit.expected: it is made if that is due, and
+ * its row is due from then on. Caller holds run->catalog_mutex. Thread: also the committer's.
+ */
+MUST_USE enum err_code table_start(struct run *run, struct watermarks *watermarks,
+                                   struct followed_table *table, struct err *e);
+
+/*
  * Whether the watermark row lags the checkpoint: a run ended between the two commits. Errors:
  * ERR_CORRUPT a GTID set that cannot be read.
  */
