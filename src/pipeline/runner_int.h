@@ -38,10 +38,10 @@ MUST_USE enum err_code runner_load_states(struct runner *r, struct err *e);
 /* Copies the tables that are to be copied. ERR_OK also when the run was asked to stop. */
 MUST_USE enum err_code runner_copy(struct runner *r, struct err *e);
 
-/* Gives tables without a position the one that `from` names, and commits it. */
+/* Gives tables without a position the one that `from` names. */
 MUST_USE enum err_code runner_start_new_tables(struct runner *r, struct err *e);
 
-/* The Iceberg table, checkpoint and watermark of a table that starts at a place. */
+/* A table starts at a place: what of it is not committed at once is due, and the committer's. */
 MUST_USE enum err_code runner_commit_start(struct runner *r, struct followed_table *t,
                                            const struct log_place *at, const struct gtid_set *gtids,
                                            struct err *e);
