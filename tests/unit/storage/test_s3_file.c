@@ -378,6 +378,7 @@ TEST(test_s3_file__logs_an_upload_that_is_left)
     int out[2];
     char text[2048] = "";
     uint8_t *bytes = s3_pattern(6 * MIB);
+    const struct clock clock = clock_system();
 
     s3_fixture_prepare(&f);
     assert_int_equal(pipe(out), 0);
@@ -388,6 +389,9 @@ TEST(test_s3_file__logs_an_upload_that_is_left)
     s3_fail(&f, &(struct fake_s3_fault){.method = "DELETE", .status = 403, .code = "AccessDenied"});
     assert_ok(store_create(f.store, AT, &file, &f.e), &f.e);
     assert_ok(write_all(file, bytes, 6 * MIB, MIB, &f.e), &f.e);
+    while (fake_s3_uploads(f.server) == 0) { /* another thread begins it */
+        clock_sleep_us(&clock, 1000);
+    }
     store_abandon(file);
     (void)close(out[1]);
     assert_true(read(out[0], text, sizeof text - 1) > 0);
