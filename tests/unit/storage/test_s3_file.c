@@ -89,6 +89,16 @@ TEST(test_s3_file__becomes_an_object_of_any_size)
     free(bytes);
 }
 
+/* Another thread begins it. */
+static void wait_for_upload(struct s3_fixture *f)
+{
+    const struct clock clock = clock_system();
+
+    while (fake_s3_uploads(f->server) == 0) {
+        clock_sleep_us(&clock, 1000);
+    }
+}
+
 TEST(test_s3_file__has_no_name_before_it_is_finished)
 {
     struct s3_fixture f;
@@ -99,6 +109,7 @@ TEST(test_s3_file__has_no_name_before_it_is_finished)
     assert_ok(store_create(f.store, AT, &file, &f.e), &f.e);
     assert_ok(write_all(file, bytes, 11 * MIB, MIB, &f.e), &f.e);
     assert_int_equal(fake_s3_count(f.server), 0);
+    wait_for_upload(&f);
     assert_int_equal(fake_s3_uploads(f.server), 1);
     assert_ok(store_finish(file, &f.e), &f.e);
     assert_int_equal(fake_s3_count(f.server), 1);
@@ -378,7 +389,6 @@ TEST(test_s3_file__logs_an_upload_that_is_left)
     int out[2];
     char text[2048] = "";
     uint8_t *bytes = s3_pattern(6 * MIB);
-    const struct clock clock = clock_system();
 
     s3_fixture_prepare(&f);
     assert_int_equal(pipe(out), 0);
@@ -389,9 +399,7 @@ TEST(test_s3_file__logs_an_upload_that_is_left)
     s3_fail(&f, &(struct fake_s3_fault){.method = "DELETE", .status = 403, .code = "AccessDenied"});
     assert_ok(store_create(f.store, AT, &file, &f.e), &f.e);
     assert_ok(write_all(file, bytes, 6 * MIB, MIB, &f.e), &f.e);
-    while (fake_s3_uploads(f.server) == 0) { /* another thread begins it */
-        clock_sleep_us(&clock, 1000);
-    }
+    wait_for_upload(&f);
     store_abandon(file);
     (void)close(out[1]);
     assert_true(read(out[0], text, sizeof text - 1) > 0);
