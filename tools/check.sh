@@ -27,9 +27,10 @@ end_to_end() {
     local python part folder status=0 pids=()
     local aws=(tests/e2e/test_aws*.py tests/e2e/test_takeover.py tests/e2e/test_services.py
         tests/e2e/test_engines.py tests/e2e/test_athena_docs.py tests/e2e/test_migration_docs.py
-        tests/e2e/test_rest_access.py tests/e2e/test_s3_docs.py tests/e2e/test_signatures.py)
+        tests/e2e/test_rest_access.py tests/e2e/test_s3_docs.py tests/e2e/test_signatures.py
+        tests/e2e/test_random_*.py)
     local events=(tests/e2e/test_xa.py tests/e2e/test_fake_*.py tests/e2e/test_failover.py
-        tests/e2e/test_differential.py tests/e2e/test_random_*.py tests/e2e/test_review_*.py)
+        tests/e2e/test_differential.py tests/e2e/test_review_*.py)
     local others=("${aws[@]/#/--ignore=}" "${events[@]/#/--ignore=}")
     python=$(tools/deps.sh python)
     folder=$(mktemp -d)

@@ -328,7 +328,16 @@ def test_keys_end_in_the_middle_of_an_upload(make_shop, tmp_path):
     keys = rings[0]
     shop.calve.options |= IN_PARTS
     since = shop.s3.last_number()
-    rule = shop.s3.rules.call("UploadPart", before=lambda _: keys.expire_all(), after=1)
+
+    def expire(_request):
+        """Once a part is through: they go out side by side."""
+        end = time.monotonic() + PATIENCE_S
+        while not any(e.status == 200 for e in shop.s3.entries("UploadPart", since)):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        keys.expire_all()
+
+    rule = shop.s3.rules.call("UploadPart", before=expire, after=1)
     result = shop.change(random_rows(*LARGE))
     assert rule.hits == 1
     parts = shop.s3.entries("UploadPart", since)
