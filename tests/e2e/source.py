@@ -47,6 +47,11 @@ class Source:
         """Another connection, in the schema."""
         return self.server.connect(database=self.schema, **kwargs)
 
+    def reconnect(self):
+        """A session keeps what was global when it began: another one takes its place."""
+        self.connection.close()
+        self.connection = self.session()
+
     @property
     def gtids_on(self):
         return self.family == "mariadb" or self.value("SELECT @@gtid_mode") == "ON"

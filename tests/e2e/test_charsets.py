@@ -106,6 +106,5 @@ def test_V9_every_charset(flavor, metadata, make_source, make_calve, make_oracle
     """V9: every charset of the server, one beside the other."""
     source = make_source(flavor)
     with source.globals(binlog_row_metadata=metadata):
-        source.connection.close()  # a session keeps what was set when it began
-        source.connection = source.session()
+        source.reconnect()
         check_every_charset(source, make_calve, make_oracle(source))

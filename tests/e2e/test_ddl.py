@@ -93,8 +93,7 @@ def test_T6_convert_leaves_the_bytes_of_labels(labels, was, becomes, expected, m
     if "gb18030" in (was, becomes) and source.family == "mariadb":
         pytest.skip("MariaDB has no gb18030")
     with source.globals(binlog_row_metadata=metadata):
-        source.connection.close()
-        source.connection = source.session()
+        source.reconnect()
         kind = "ENUM" if metadata == "FULL" else "SET"
         source.sql("SET SESSION sql_mode = ''",
                    f"CREATE TABLE t (id INT PRIMARY KEY, e {kind}({labels}) CHARACTER SET {was}, d INT)")
@@ -120,8 +119,7 @@ def test_T6_convert_leaves_the_bytes_of_labels(labels, was, becomes, expected, m
 def test_T6_labels_beside_convert_are_written_anew(metadata, source, make_calve):
     """ADD, MODIFY and CHANGE in the same ALTER: their labels are texts, whatever charset they name."""
     with source.globals(binlog_row_metadata=metadata):
-        source.connection.close()
-        source.connection = source.session()
+        source.reconnect()
         source.sql("SET SESSION sql_mode = ''",
                    "CREATE TABLE t (id INT PRIMARY KEY, a ENUM('é') CHARACTER SET latin1, b SET('\\\\') CHARACTER SET sjis)")
         calve = make_calve(source, tables=f"{source.schema}.t")

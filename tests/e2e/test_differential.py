@@ -93,8 +93,7 @@ def check_lake(lake, schema, expected):
 
 def new_session(source, **variables):
     """A session begins with what is global now."""
-    source.connection.close()
-    source.connection = source.session()
+    source.reconnect()
     source.sql(LOOSE, *(f"SET SESSION {n} = '{v}'" for n, v in variables.items()))
 
 

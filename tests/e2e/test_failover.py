@@ -437,8 +437,7 @@ def test_gtid_mode_changes(live, make_source, make_calve, make_oracle):
     number = 0
     for mode in MODES_DOWN + MODES_UP:
         source.sql(f"SET GLOBAL gtid_mode = {mode}")
-        source.connection.close()
-        source.connection = source.session()
+        source.reconnect()
         for _ in range(3):
             number += 1
             source.sql(f"INSERT INTO t VALUES ({number}, 0)", f"UPDATE t SET v = v + 1 WHERE id < {number}")
@@ -471,8 +470,7 @@ def test_gtid_mode_changes_unseen(make_source, make_calve):
     before = calve.lake.changes(source.schema, "t")
     for mode in MODES_DOWN:
         source.sql(f"SET GLOBAL gtid_mode = {mode}")
-    source.connection.close()
-    source.connection = source.session()
+    source.reconnect()
     source.sql("INSERT INTO t VALUES (1, 0)")
     for mode in MODES_UP:
         source.sql(f"SET GLOBAL gtid_mode = {mode}")

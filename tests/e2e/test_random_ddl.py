@@ -451,8 +451,7 @@ def test_swap_with_the_twin_of_a_table_that_is_ahead(flavor, metadata, make_sour
     """As after a kill between the commits of two tables of one cut: t1 is ahead of where its twin was made."""
     source = make_source(flavor)
     with source.globals(binlog_row_metadata=metadata):
-        source.connection.close()
-        source.connection = source.session()
+        source.reconnect()
         source.sql("CREATE TABLE t1 (id INT PRIMARY KEY, a INT)", "CREATE TABLE t2 (id INT PRIMARY KEY)")
         calve = make_calve(source, f"{source.schema}.t*")
         calve.catch_up()

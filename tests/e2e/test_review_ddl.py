@@ -448,8 +448,7 @@ def test_a_table_that_is_ahead_when_a_cut_falls_behind_it(flavor, stopped, make_
     """
     source = make_source(flavor)
     with source.globals(binlog_row_metadata="MINIMAL"):
-        source.connection.close()
-        source.connection = source.session()
+        source.reconnect()
         source.sql("CREATE TABLE t1 (id INT PRIMARY KEY, a INT)", "CREATE TABLE t2 (id INT PRIMARY KEY)",
                    "CREATE TABLE other (id INT PRIMARY KEY)")
         calve = make_calve(source, f"{source.schema}.t*")
@@ -474,8 +473,7 @@ def test_a_table_that_is_ahead_is_renamed_to_a_name_that_is_not(flavor, make_sou
     """As after a kill between two commits. Its rows are in its changelog: nothing is copied, which would be further yet."""
     source = make_source(flavor)
     with source.globals(binlog_row_metadata="MINIMAL"):
-        source.connection.close()
-        source.connection = source.session()
+        source.reconnect()
         source.sql("CREATE TABLE t1 (id INT PRIMARY KEY, a INT)", "CREATE TABLE t2 (id INT PRIMARY KEY)")
         calve = make_calve(source, f"{source.schema}.t*")
         calve.catch_up()
@@ -499,8 +497,7 @@ def test_a_place_that_all_tables_are_behind(flavor, make_source, make_calve):
     """
     source = make_source(flavor)
     with source.globals(binlog_row_metadata="MINIMAL"):
-        source.connection.close()
-        source.connection = source.session()
+        source.reconnect()
         source.sql("CREATE TABLE t1 (id INT PRIMARY KEY)", "CREATE TABLE t2 (id INT PRIMARY KEY, a INT)",
                    "CREATE TABLE other (id INT PRIMARY KEY)")
         calve = make_calve(source, f"{source.schema}.t*")

@@ -94,8 +94,7 @@ def found(request, make_source, make_calve, make_oracle, before_schema):
     if request.param not in _found:
         source = make_source(flavor)
         with source.globals(binlog_row_metadata=metadata):
-            source.connection.close()  # a session keeps what was set when it began
-            source.connection = source.session()
+            source.reconnect()
             _found[request.param] = follow_every_type(source, make_calve, make_oracle(source), before_schema)
     return _found[request.param]
 
@@ -281,8 +280,7 @@ def test_labels_outside_the_basic_plane(make_source, make_calve, make_oracle):
     """The server's catalog shows a question mark for them; a binlog with full metadata has them."""
     source = make_source("mysql-9")
     with source.globals(binlog_row_metadata="FULL"):
-        source.connection.close()
-        source.connection = source.session()
+        source.reconnect()
         source.sql("CREATE TABLE labels (id INT PRIMARY KEY, e ENUM('a', '🧊', '?', 'x🧊y'), s SET('🧊', 'b'))")
         start = source.place()
         source.sql("INSERT INTO labels VALUES (1, 1, 0), (2, 2, 1), (3, 3, 2), (4, 4, 3)")
