@@ -271,8 +271,8 @@ enum err_code ddl_encoder_of(const struct charset *cs, struct ddl_encoder *out)
     enum err_code rc = read_codes(cs, add_to_encoder, out);
 
     if (rc != ERR_OK) {
-        memset(out, 0,
-               sizeof *out); /* some codes may have said nothing: then none is the only one */
+        /* Some codes may have said nothing: then none is known to be the only one. */
+        memset(out, 0, sizeof *out);
     }
     return rc;
 }

@@ -6,9 +6,14 @@
 
 #include "base/str.h"
 
+void watermark_place_deinit(struct watermark_place *p)
+{
+    free(p->gtids);
+}
+
 static void free_last(struct watermark_places *p)
 {
-    free(p->items[--p->count].gtids);
+    watermark_place_deinit(&p->items[--p->count]);
 }
 
 void watermark_places_deinit(struct watermark_places *p)
@@ -111,17 +116,22 @@ static bool same_position(const struct binlog_position *a, const struct binlog_p
     return a->offset == b->offset && strcmp(a->file, b->file) == 0;
 }
 
+enum err_code watermark_place_copy(const struct log_place *at, struct watermark_place *out,
+                                   struct err *e)
+{
+    *out = (struct watermark_place){
+        .position = at->position, .log_created_s = at->log_created_s, .anonymous = at->anonymous};
+    (void)snprintf(out->source, sizeof out->source, "%s", at->source);
+    out->gtids = at->gtids == NULL ? NULL : str_dup(at->gtids);
+    return at->gtids != NULL && out->gtids == NULL ? err_nomem(e) : ERR_OK;
+}
+
 enum err_code watermark_places_put(struct watermark_places *p, const struct log_place *at,
                                    struct err *e)
 {
-    struct watermark_place next = {
-        .position = at->position, .log_created_s = at->log_created_s, .anonymous = at->anonymous};
+    struct watermark_place next;
 
-    (void)snprintf(next.source, sizeof next.source, "%s", at->source);
-    next.gtids = at->gtids == NULL ? NULL : str_dup(at->gtids);
-    if (at->gtids != NULL && next.gtids == NULL) {
-        return err_nomem(e);
-    }
+    ERR_TRY(watermark_place_copy(at, &next, e));
     for (uint32_t i = p->count; i > 0; i--) {
         if (same_position(&p->items[i - 1].position, &next.position) &&
             strcmp(p->items[i - 1].source, next.source) == 0) {

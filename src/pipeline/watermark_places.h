@@ -54,6 +54,11 @@ const struct watermark_place *watermark_places_find(const struct watermark_place
 /* Whether the position is in the list, of whatever server. */
 bool watermark_places_has(const struct watermark_places *p, const struct binlog_position *position);
 
+/* A copy with texts of its own; deinit it. Errors: ERR_NOMEM. */
+MUST_USE enum err_code watermark_place_copy(const struct log_place *at, struct watermark_place *out,
+                                            struct err *e);
+void watermark_place_deinit(struct watermark_place *p);
+
 /* Its texts are the place's. */
 struct log_place watermark_place_of(const struct watermark_place *p);
 

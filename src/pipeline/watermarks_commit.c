@@ -20,8 +20,7 @@ static void due_row_deinit(struct due_row *d)
 {
     free((void *)(uintptr_t)d->update.schema);
     free((void *)(uintptr_t)d->update.table);
-    free((void *)(uintptr_t)d->at.source);
-    free((void *)(uintptr_t)d->at.gtids);
+    watermark_place_deinit(&d->at);
 }
 
 void watermarks_drop_due(struct watermarks *w)
@@ -52,16 +51,17 @@ enum err_code watermarks_owe(struct watermarks *w, const struct watermark_update
                              const struct log_place *at, struct err *e)
 {
     ERR_TRY(grow_due(w, e));
-    struct due_row d = {.update = *update, .at = *at};
+    struct due_row d = {.update = *update};
+    enum err_code rc = watermark_place_copy(at, &d.at, e);
 
     d.update.schema = str_dup(update->schema);
     d.update.table = str_dup(update->table);
-    d.at.source = str_dup(at->source);
-    d.at.gtids = at->gtids == NULL ? NULL : str_dup(at->gtids);
-    if (d.update.schema == NULL || d.update.table == NULL || d.at.source == NULL ||
-        (at->gtids != NULL && d.at.gtids == NULL)) {
+    if (rc == ERR_OK && (d.update.schema == NULL || d.update.table == NULL)) {
+        rc = err_nomem(e);
+    }
+    if (rc != ERR_OK) {
         due_row_deinit(&d);
-        return err_nomem(e);
+        return rc;
     }
     w->due[w->due_count++] = d;
     return ERR_OK;
@@ -224,7 +224,9 @@ static enum err_code apply_all(struct watermarks *w, const struct watermarks_mov
 {
     *changed = false;
     for (uint32_t i = 0; i < w->due_count; i++) {
-        ERR_TRY(apply(w, &w->due[i].update, 1, &w->due[i].at, changed, e));
+        const struct log_place at = watermark_place_of(&w->due[i].at);
+
+        ERR_TRY(apply(w, &w->due[i].update, 1, &at, changed, e));
     }
     ERR_TRY(apply(w, m->updates, m->update_count, m->at, changed, e));
     if (*changed) {

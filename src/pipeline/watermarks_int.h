@@ -13,7 +13,7 @@
 /* A move that waits for the next commit. Owns its texts. */
 struct due_row {
     struct watermark_update update;
-    struct log_place at;
+    struct watermark_place at;
 };
 
 #define WATERMARKS_NO_TABLE (-2) /* no snapshot has this id */
